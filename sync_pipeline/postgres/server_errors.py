@@ -38,11 +38,11 @@ class UnusablePathError(EmbeddedServerError):
 
 
 class DiskFullError(EmbeddedServerError):
-    """There is no room on the disk of the embedded server."""
+    """There is no room on the disk of the server."""
 
     code = "database.disk_full"
-    template = "There is no room on the disk of the embedded server: {}."
-    remedy_text = "Free some space, or set SYNC_LOCAL_DIR or DATABASE_URL to another place."
+    template = "There is no room on the disk of the database server: {}."
+    remedy_text = "Free some space; SYNC_LOCAL_DIR moves the embedded server to another disk."
 
 
 class ServerVersionError(EmbeddedServerError):
