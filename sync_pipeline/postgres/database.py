@@ -148,6 +148,8 @@ class Database:
                 yield connection
         except psycopg.errors.DiskFull as error:
             raise DiskFullError(str(error)) from error
+        except psycopg.errors.UndefinedTable as error:
+            raise _not_migrated(str(error.diag.message_primary)) from error
         except psycopg.Error as error:
             if connection.broken:
                 raise unavailable(self.url, "The connection was lost") from error
@@ -181,7 +183,10 @@ def _become(connection: DictConnection, role: str, org_id: str) -> None:
             [role, org_id],
         )
     except psycopg.errors.InvalidParameterValue:
-        raise DatabaseUnusableError(
-            f"The database has no role {role}: it is not migrated.",
-            remedy="Run `sync-pipeline db migrate`.",
-        ) from None
+        raise _not_migrated(f"role {role} does not exist") from None
+
+
+def _not_migrated(detail: str) -> DatabaseUnusableError:
+    return DatabaseUnusableError(
+        f"The database is not migrated: {detail}.", remedy="Run `sync-pipeline db migrate`."
+    )
