@@ -1,0 +1,1 @@
+"""Reading remote systems: the Source protocol, its implementations, and paging over any of them."""

@@ -73,8 +73,15 @@ class UnreadableRecord:
 class Source(Protocol):
     """A remote system of one connection."""
 
-    def read(self, listing: Listing, request: PageRequest, *, ids_only: bool = False) -> Page:
-        """Read one range.
+    def read(
+        self,
+        listing: Listing,
+        request: PageRequest,
+        *,
+        ids_only: bool = False,
+        attempts: int | None = None,
+    ) -> Page:
+        """Read one range, in at most `attempts` attempts (the setting when None).
 
         Raises:
             TransientError: attempts are spent; another time may do.

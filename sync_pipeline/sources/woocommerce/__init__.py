@@ -1,0 +1,1 @@
+"""Reading a WooCommerce store: signing, sending, telling answers apart, verifying them."""
