@@ -1,0 +1,157 @@
+"""The state of one store, and what people do to it between two syncs.
+
+Belongs here: the collections, and changes with their consequences in other collections. Does not:
+answering requests (routes.py), records that are made when read (made.py).
+"""
+
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sync_pipeline.demo.conditions import OneOf, Record
+from sync_pipeline.demo.records import Collection, Records
+from sync_pipeline.errors import InputError
+
+RECORDED_URL = "https://127.0.0.1:8443"
+RECORDED_TIMEZONE = "America/New_York"
+
+
+class DemoStore:
+    """Customers, orders and the rest by id. Changes are safe while requests are served.
+
+    A change that bumps a date sets it to now, or to a second after the newest such bump or record
+    if that is later: a watermark taken before always lies below it, whatever the machine's clock.
+
+    Attributes:
+        small: records of collections that are only listed, by path ("coupons").
+        fixed: bodies served as they are, by path under /wp-json.
+        lock: held by whoever reads or changes more than one record.
+    """
+
+    def __init__(  # noqa: PLR0913 - one per collection
+        self,
+        *,
+        customers: Collection,
+        orders: Collection,
+        products: Collection | None = None,
+        refunds: Collection | None = None,
+        variations: Mapping[int, Collection] | None = None,
+        small: Mapping[str, list[Record]] | None = None,
+        fixed: Mapping[str, Any] | None = None,
+        newest_change_gmt: str = "2026-11-22T00:30:00",
+    ) -> None:
+        self.customers = customers
+        self.orders = orders
+        self.products: Collection = Records() if products is None else products
+        self.refunds: Collection = Records() if refunds is None else refunds
+        self.variations = dict(variations or {})
+        self.small = {path: Records(rows) for path, rows in (small or {}).items()}
+        self.fixed = dict(fixed or {})
+        self.lock = threading.RLock()
+        self._newest_change_utc = datetime.fromisoformat(newest_change_gmt).replace(tzinfo=UTC)
+
+    def customer(self, customer_id: int) -> Record:
+        """A copy of one customer.
+
+        Raises:
+            InputError: the store has no such customer.
+        """
+        return _copy(self.customers, customer_id, "customer")
+
+    def order(self, order_id: int) -> Record:
+        """A copy of one order.
+
+        Raises:
+            InputError: the store has no such order.
+        """
+        return _copy(self.orders, order_id, "order")
+
+    def delete_customer(self, customer_id: int) -> None:
+        """Delete for good: the customer's orders become guest orders and are bumped (recorded).
+
+        Raises:
+            InputError: the store has no such customer.
+        """
+        with self.lock:
+            self.customer(customer_id)
+            self.customers.remove(customer_id)
+            for order_id in list(self.orders.matching([OneOf("customer_id", (customer_id,))])):
+                order = self.order(order_id)
+                order["_links"] = {k: v for k, v in order["_links"].items() if k != "customer"}
+                self.orders.put(self._bumped(order | {"customer_id": 0}))
+
+    def put_customer(self, record: Record) -> None:
+        """Add or replace a whole customer, as it is."""
+        with self.lock:
+            self.customers.put(dict(record))
+
+    def edit_customer(self, customer_id: int, *, bump: bool = True, **changes: object) -> None:
+        """Change fields of a customer; a dict (billing=…) is merged into the one there.
+
+        Args:
+            bump: whether date_modified moves. WooCommerce misses some changes; False is those.
+
+        Raises:
+            InputError: the store has no such customer.
+        """
+        with self.lock:
+            changed = _merged(self.customer(customer_id), changes)
+            self.customers.put(self._bumped(changed) if bump else changed)
+
+    def put_order(self, record: Record) -> None:
+        """Add or replace a whole order, as it is."""
+        with self.lock:
+            self.orders.put(dict(record))
+
+    def edit_order(self, order_id: int, **changes: object) -> None:
+        """Change fields of an order and bump its date_modified.
+
+        Raises:
+            InputError: the store has no such order.
+        """
+        with self.lock:
+            self.orders.put(self._bumped(_merged(self.order(order_id), changes)))
+
+    def trash_order(self, order_id: int) -> None:
+        """Put an order into the trash: no listing shows it, reading it alone does."""
+        self.edit_order(order_id, status="trash")
+
+    def delete_order(self, order_id: int) -> None:
+        """Delete an order for good.
+
+        Raises:
+            InputError: the store has no such order.
+        """
+        with self.lock:
+            self.order(order_id)
+            self.orders.remove(order_id)
+
+    def _bumped(self, record: Record) -> Record:
+        now_utc = datetime.now(UTC).replace(microsecond=0)
+        self._newest_change_utc = max(now_utc, self._newest_change_utc + timedelta(seconds=1))
+        return record | {
+            "date_modified": local_time(self._newest_change_utc, ZoneInfo(RECORDED_TIMEZONE)),
+            "date_modified_gmt": self._newest_change_utc.strftime("%Y-%m-%dT%H:%M:%S"),
+        }
+
+
+def local_time(moment_utc: datetime, zone: ZoneInfo) -> str:
+    """A moment as the store's own time, naive, in seconds."""
+    return moment_utc.astimezone(zone).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _copy(collection: Collection, record_id: int, kind: str) -> Record:
+    record = collection.get(record_id)
+    if record is None:
+        raise InputError(f"The demo store has no {kind} {record_id}.")
+    return dict(record)
+
+
+def _merged(record: Record, changes: Mapping[str, object]) -> Record:
+    merged = dict(record)
+    for name, value in changes.items():
+        old = merged.get(name)
+        merged[name] = old | value if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
