@@ -7,9 +7,11 @@ A process is a client from its first call until it ends or leaves. The server st
 first and stops after the last; how they end does not matter (layout.py says why).
 """
 
+import contextlib
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -46,7 +48,7 @@ def ensure_embedded(local_dir: Path) -> str:
         DatabaseUnavailableError: it did not answer in time.
     """
     try:
-        layout = Layout(local_dir.expanduser().resolve() / "postgres")
+        layout = _layout(local_dir)
         layout.root.mkdir(mode=0o755, parents=True, exist_ok=True)
         _join(layout)
         _await_server(layout)
@@ -59,11 +61,30 @@ def ensure_embedded(local_dir: Path) -> str:
 
 def leave_embedded(local_dir: Path) -> None:
     """Stop being a client. The last to leave makes the server stop."""
-    root = local_dir.expanduser().resolve() / "postgres"
     with _memberships_guard:
-        descriptor = _memberships.pop(root, None)
+        descriptor = _memberships.pop(_layout(local_dir).root, None)
     if descriptor is not None:
         os.close(descriptor)
+
+
+def stop_embedded(local_dir: Path) -> None:
+    """Stop the server now, under whoever uses it; nothing happens when it does not run.
+
+    Raises:
+        DatabaseUnavailableError: it did not end in time.
+    """
+    layout = _layout(local_dir)
+    lock_file = layout.lock_file("keeper")
+    if not lock_file.exists() or not is_locked(lock_file):
+        return
+    with contextlib.suppress(ProcessLookupError, ValueError):
+        os.kill(int(lock_file.read_text()), signal.SIGTERM)
+    deadline = time.monotonic() + _READY_TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        if not is_locked(lock_file):
+            return
+        time.sleep(_POLL_SECONDS)
+    raise DatabaseUnavailableError("The embedded server does not come to an end.")
 
 
 def create_database(connection: psycopg.Connection[tuple[object, ...]], name: str) -> None:
@@ -75,6 +96,10 @@ def create_database(connection: psycopg.Connection[tuple[object, ...]], name: st
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
         return
+
+
+def _layout(local_dir: Path) -> Layout:
+    return Layout(local_dir.expanduser().resolve() / "postgres")
 
 
 def _url(layout: Layout, database: str) -> str:

@@ -10,6 +10,7 @@ process in a session of its own, which Ctrl-C in a terminal does not reach; SIGT
 the server. Killed, it leaves the server running; the next client starts a new keeper.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -89,6 +90,8 @@ def main(arguments: list[str]) -> int:
         sys.stdout.write(text)
         return 1 if text else 0
     os.close(report)
+    with contextlib.suppress(OSError):
+        layout.lock_file("keeper").write_text(str(os.getpid()))
     error = _start(server)
     if error is not None:
         os.write(answer, json.dumps({"code": error.code, "detail": error.detail}).encode())

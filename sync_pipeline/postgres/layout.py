@@ -4,10 +4,10 @@ Belongs here: names of files, taking and asking locks. Does not: starting anythi
 library only: the keeper runs without site-packages.
 
 The one rule: who is alive is told by locks on files, which the kernel drops with the process,
-however it ended. No process id is remembered, so none can be stale.
+however it ended. No process id outlives its lock, so none is stale.
 
     clients.lock   shared by every client; who gets it exclusively knows that none is left
-    keeper.lock    held by the keeper: one a directory
+    keeper.lock    held by the keeper, one a directory; its text, the keeper's id, is true while held
     server.lock    inherited by PostgreSQL and all its children; free means that all are gone
 """
 

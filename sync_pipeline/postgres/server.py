@@ -68,14 +68,18 @@ class Server:
         """Fast shutdown, and after a minute an immediate one; returns when all are gone."""
         for signal_number in (signal.SIGINT, signal.SIGQUIT):
             with contextlib.suppress(OSError, ValueError, IndexError):
-                lines = (self._layout.data / "postmaster.pid").read_text().splitlines()
                 if self.is_running():
-                    os.kill(int(lines[0]), signal_number)
+                    os.kill(self._process_id(), signal_number)
             deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
             while time.monotonic() < deadline:
                 if not self.is_running():
                     return
                 time.sleep(_POLL_SECONDS)
+
+    def _process_id(self) -> int:
+        if self._process is not None:
+            return self._process.pid
+        return int((self._layout.data / "postmaster.pid").read_text().splitlines()[0])
 
     def _lock_when_all_are_gone(self) -> int:
         # Children of a killed server end by themselves, once they notice.
