@@ -7,7 +7,7 @@ The one rule: who is alive is told by locks on files, which the kernel drops wit
 however it ended. No process id outlives its lock, so none is stale.
 
     clients.lock   shared by every client; who gets it exclusively knows that none is left
-    keeper.lock    held by the keeper, one a directory; its text, the keeper's id, is true while held
+    keeper.lock    held by the keeper, one a directory; names its process, true while held
     server.lock    inherited by PostgreSQL and all its children; free means that all are gone
 """
 

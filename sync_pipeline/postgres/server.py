@@ -73,8 +73,14 @@ class Server:
             deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
             while time.monotonic() < deadline:
                 if not self.is_running():
+                    self._remove_socket_directory()
                     return
                 time.sleep(_POLL_SECONDS)
+
+    def _remove_socket_directory(self) -> None:
+        # It may be under /tmp, where nobody else clears it away.
+        with contextlib.suppress(OSError):
+            self._layout.socket_directory.rmdir()
 
     def _process_id(self) -> int:
         if self._process is not None:

@@ -107,7 +107,7 @@ class TestOpen:
 
         with (
             Database.open(settings_for(empty_database_url)) as database,
-            pytest.raises(DatabaseUnusableError, match="not migrated.*db migrate"),
+            pytest.raises(DatabaseUnusableError, match=r"not migrated.*db migrate"),
         ):
             read()
 
