@@ -50,9 +50,11 @@ CREATE TABLE IF NOT EXISTS "user" (
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- No foreign key on org_id: it was checked row by row (14 us each), and row-level security already
+-- holds every row to the transaction's organization.
 CREATE TABLE IF NOT EXISTS customer (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    org_id sync_org_id NOT NULL REFERENCES organization (id),
+    org_id sync_org_id NOT NULL,
     name text NOT NULL,
     email text,
     created_at timestamptz NOT NULL DEFAULT now(),
@@ -243,6 +245,7 @@ CREATE TABLE IF NOT EXISTS sync_batch (
     CHECK (n_done + n_failed + n_cancelled <= n_total),
     CHECK (n_created + n_updated + n_unchanged = n_done)
 ) WITH (fillfactor = 50);
+CREATE INDEX IF NOT EXISTS sync_batch_lines_idx ON sync_batch (queue_no, first_line);
 CREATE INDEX IF NOT EXISTS sync_batch_open_idx
     ON sync_batch (queue_no, batch_no) WHERE state IN ('ready', 'processing');
 
@@ -264,8 +267,8 @@ CREATE TABLE IF NOT EXISTS sync_line (
     PRIMARY KEY (queue_no, line_no)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS sync_line_external_idx ON sync_line (queue_no, external_id);
-CREATE INDEX IF NOT EXISTS sync_line_failed_idx
-    ON sync_line (queue_no, last_error_at DESC) WHERE state = 'failed';
+CREATE INDEX IF NOT EXISTS sync_line_written_idx
+    ON sync_line (queue_no, last_error_at DESC) WHERE state IS NOT NULL;
 
 -- lz4 is 1.6 times the COPY rate of pglz at 2.3 KB; the embedded server is built without it.
 DO $$

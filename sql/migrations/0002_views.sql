@@ -54,31 +54,39 @@ CROSS JOIN LATERAL (
     END AS state
 ) AS s;
 
--- One line as people see it: its own state where it was written, else its batch's.
+-- One line as people see it: its own state where it was written, else its batch's. Two branches, so
+-- that asking for failed lines reads the few written ones: in the first branch the state depends on
+-- the batch alone, and the planner drops batches before it looks at their lines.
 CREATE OR REPLACE VIEW sync_line_status WITH (security_invoker = true) AS
 SELECT
     l.queue_no, l.line_no, l.org_id, q.id AS queue_id, q.connection_id, q.entity, q.source_system,
     l.external_id, l.payload, l.content_hash,
-    CASE
-        WHEN l.state IS NOT NULL THEN
-            CASE WHEN l.state = 'draft' AND b.state = 'processing' THEN 'processing'
-                 ELSE l.state END
-        WHEN b.pass > 1 OR b.state = 'done' THEN 'done'
-        WHEN b.state = 'ready' THEN 'draft'
-        ELSE b.state
-    END AS state,
-    CASE WHEN l.state IS NULL AND (b.pass > 1 OR b.state = 'done') THEN 1
-         ELSE l.process_count::integer END AS process_count,
-    l.error_count::integer AS error_count, l.error_code, l.error_message, l.last_error_at,
-    b.batch_no, b.attempt, b.token, b.finished_at, q.created_at
+    CASE WHEN b.pass > 1 OR b.state = 'done' THEN 'done'
+         WHEN b.state = 'ready' THEN 'draft'
+         ELSE b.state END AS state,
+    CASE WHEN b.pass > 1 OR b.state = 'done' THEN 1 ELSE 0 END AS process_count,
+    0 AS error_count, l.error_code, l.error_message, l.last_error_at,
+    b.batch_no, b.finished_at, q.created_at
+FROM sync_batch AS b
+JOIN sync_queue AS q ON q.queue_no = b.queue_no
+JOIN sync_line AS l
+    ON l.queue_no = b.queue_no AND l.line_no BETWEEN b.first_line AND b.last_line
+WHERE l.state IS NULL
+UNION ALL
+SELECT
+    l.queue_no, l.line_no, l.org_id, q.id, q.connection_id, q.entity, q.source_system,
+    l.external_id, l.payload, l.content_hash,
+    CASE WHEN l.state = 'draft' AND b.state = 'processing' THEN 'processing' ELSE l.state END,
+    l.process_count::integer, l.error_count::integer, l.error_code, l.error_message,
+    l.last_error_at, b.batch_no, b.finished_at, q.created_at
 FROM sync_line AS l
 JOIN sync_queue AS q ON q.queue_no = l.queue_no
 JOIN LATERAL (
-    SELECT * FROM sync_batch
-    WHERE sync_batch.queue_no = l.queue_no
-      AND l.line_no BETWEEN sync_batch.first_line AND sync_batch.last_line
-    LIMIT 1
-) AS b ON true;
+    SELECT batch_no, state, finished_at FROM sync_batch
+    WHERE sync_batch.queue_no = l.queue_no AND sync_batch.first_line <= l.line_no
+    ORDER BY first_line DESC LIMIT 1
+) AS b ON true
+WHERE l.state IS NOT NULL;
 
 CREATE OR REPLACE VIEW woo_customer_sync_queue WITH (security_invoker = true) AS
 SELECT

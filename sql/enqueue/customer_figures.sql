@@ -1,0 +1,17 @@
+-- Figures of every customer of a store, from all its orders: (external_id, extra).
+-- Used by: enqueue/lines.sql.
+-- Rule: total is the old rule, every order that is listed; net is processing and completed orders
+--   less their refunds. Guests (customer_id 0) have no account to carry figures.
+SELECT
+    customer_id::text AS external_id,
+    jsonb_build_object('order_figures', jsonb_build_object(
+        'count', count(*),
+        'completed', count(*) FILTER (WHERE status = 'completed'),
+        'total', sum(total),
+        'net', coalesce(sum(total - refunded)
+            FILTER (WHERE status IN ('processing', 'completed')), 0),
+        'first', min(created_utc),
+        'last', max(created_utc))) AS extra
+FROM sync_order_figure
+WHERE connection_id = %(connection_id)s AND customer_id > 0
+GROUP BY customer_id

@@ -1,0 +1,65 @@
+-- Take over what the landed orders say; an order that cannot be read is left out and reported.
+-- Caller: stages.enqueue, before lines.sql, in the same transaction.
+-- Index: sync_page_pkey, sync_order_figure_pkey.
+-- Money and dates are checked by form before they are cast: one bad order must not stop the rest.
+WITH landed AS MATERIALIZED (
+    SELECT DISTINCT ON (o.id)
+        o.id, o.customer_id, o.status, o.currency, o.total, o.date_created_gmt,
+        o.date_modified_gmt, refund.refunded,
+        coalesce(o.id ~ '^[0-9]{1,18}$' AND o.customer_id ~ '^[0-9]{1,18}$'
+            AND o.status IS NOT NULL AND o.total ~ '^-?[0-9]{1,15}(\.[0-9]{1,10})?$'
+            AND coalesce(o.date_created_gmt ~ form.date, true)
+            AND coalesce(o.date_modified_gmt ~ form.date, true)
+            AND refund.refunded IS NOT NULL, false) AS is_readable
+    FROM sync_page AS p
+    CROSS JOIN LATERAL jsonb_to_recordset(p.body) AS o (
+        id text, customer_id text, status text, currency text, total text,
+        date_created_gmt text, date_modified_gmt text, refunds jsonb)
+    CROSS JOIN LATERAL (
+        SELECT '^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8]|(29|30)(?!$)|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d$'
+            AS date
+    ) AS form
+    CROSS JOIN LATERAL (
+        SELECT CASE
+            WHEN o.refunds IS NULL OR o.refunds IN ('[]', 'null', '{}') THEN 0
+            WHEN jsonb_typeof(o.refunds) <> 'array' THEN NULL
+            ELSE (
+                SELECT CASE WHEN bool_and(coalesce(
+                        r.total ~ '^-?[0-9]{1,15}(\.[0-9]{1,10})?$', false))
+                    THEN -sum(CASE WHEN r.total ~ '^-?[0-9]{1,15}(\.[0-9]{1,10})?$'
+                                   THEN r.total::numeric END) END
+                FROM jsonb_to_recordset(o.refunds) AS r (total text))
+        END AS refunded
+    ) AS refund
+    WHERE p.queue_no = %(queue_no)s AND p.listing = %(listing)s
+    ORDER BY o.id, o.date_modified_gmt DESC
+),
+taken AS (
+    INSERT INTO sync_order_figure AS figure (
+        connection_id, order_id, org_id, customer_id, status, currency, total, refunded,
+        created_utc, modified_utc)
+    SELECT %(connection_id)s, id::bigint, %(org_id)s::sync_org_id, customer_id::bigint, status,
+        coalesce(currency, ''), total::numeric, refunded,
+        (date_created_gmt || 'Z')::timestamptz, (date_modified_gmt || 'Z')::timestamptz
+    FROM landed WHERE is_readable
+    ON CONFLICT (connection_id, order_id) DO UPDATE
+    SET customer_id = EXCLUDED.customer_id, status = EXCLUDED.status,
+        currency = EXCLUDED.currency, total = EXCLUDED.total, refunded = EXCLUDED.refunded,
+        created_utc = EXCLUDED.created_utc, modified_utc = EXCLUDED.modified_utc
+    WHERE (figure.customer_id, figure.status, figure.currency, figure.total, figure.refunded,
+           figure.created_utc, figure.modified_utc) IS DISTINCT FROM
+          (EXCLUDED.customer_id, EXCLUDED.status, EXCLUDED.currency, EXCLUDED.total,
+           EXCLUDED.refunded, EXCLUDED.created_utc, EXCLUDED.modified_utc)
+),
+-- A whole listing also says which orders are gone (trashed, deleted).
+gone AS (
+    DELETE FROM sync_order_figure AS figure
+    WHERE %(is_whole)s AND figure.connection_id = %(connection_id)s
+      AND NOT EXISTS (SELECT FROM landed WHERE landed.id = figure.order_id::text)
+)
+SELECT
+    count(*) AS n_landed,
+    count(*) FILTER (WHERE NOT is_readable) AS n_unreadable,
+    (array_agg(coalesce(id, '?')) FILTER (WHERE NOT is_readable))[1:20] AS unreadable_ids,
+    max((date_modified_gmt || 'Z')::timestamptz) FILTER (WHERE is_readable) AS newest_utc
+FROM landed

@@ -1,0 +1,237 @@
+-- Apply one leased batch and finish it, in one statement: all of it happens, or none.
+-- Caller: queue.completion.complete, in a transaction of its own, once per lease.
+-- Composed per entity: the projection from sql/projections, target and columns from its
+--   declaration. A projection passes line_no, external_id, content_hash and error_count through.
+-- Index: sync_batch_pkey (fence), sync_line_pkey (the batch's range), sync_record_pkey and
+--   sync_record_local_idx (identity), customer_org_email_idx (match), the target's key.
+-- Why the fence comes first: a worker that outlived its lease holds an old token, `batch` is then
+--   empty and nothing below finds a row.
+-- Why one wide row goes through: joining the steps again was estimated at one row each and became
+--   nested loops, batch squared (1,700 lines/s instead of 40,000). The one set that must be asked
+--   again, `created`, is asked by IN inside CASE, which the planner hashes whatever it estimates.
+-- Why rows are locked and written in the order of their keys: overlapping batches would deadlock.
+-- Why ON CONFLICT DO NOTHING without a target: a race on the key becomes a line that tries again.
+WITH batch AS MATERIALIZED (
+    SELECT queue_no, batch_no, pass
+    FROM sync_batch
+    WHERE queue_no = %(queue_no)s AND batch_no = %(batch_no)s
+      AND state = 'processing' AND token = %(token)s
+    FOR UPDATE
+),
+line AS MATERIALIZED (
+    SELECT l.line_no, l.external_id, l.payload, l.content_hash, l.error_count
+    FROM sync_line AS l
+    WHERE l.queue_no = %(queue_no)s AND l.line_no BETWEEN %(first_line)s AND %(last_line)s
+      AND CASE (SELECT pass FROM batch)
+          WHEN 1 THEN l.state IS NULL ELSE coalesce(l.state = 'draft', false) END
+      AND EXISTS (SELECT FROM batch)
+),
+projected AS MATERIALIZED (
+{projection}
+),
+identified AS (
+    SELECT
+        projected.*, known.local_id AS known_id, match.id AS match_id,
+        coalesce(known.local_id, match.id) AS target_id,
+        row_number() OVER (
+            PARTITION BY projected.error_code IS NULL,
+                         coalesce(projected.match_key, projected.line_no::text)
+            ORDER BY known.local_id IS NULL, projected.line_no
+        ) AS claim_no
+    FROM projected
+    LEFT JOIN LATERAL (
+        SELECT r.local_id FROM sync_record AS r
+        WHERE r.connection_id = %(connection_id)s AND r.entity = %(entity)s
+          AND r.external_id = projected.external_id
+        LIMIT 1
+    ) AS known ON true
+    LEFT JOIN LATERAL (
+        SELECT t.id FROM {target} AS t
+        WHERE t.org_id = %(org_id)s::sync_org_id AND t.{match_column} = projected.match_key
+        ORDER BY t.id LIMIT 1
+    ) AS match ON true
+),
+judged AS MATERIALIZED (
+    SELECT
+        i.*, claimed.external_id AS claimed_by,
+        CASE
+            WHEN i.error_code IS NOT NULL THEN i.error_code
+            WHEN i.claim_no > 1 THEN 'duplicate.same_batch'
+            WHEN i.known_id <> i.match_id THEN 'duplicate.key_taken'
+            WHEN claimed.external_id IS NOT NULL THEN 'duplicate.claimed'
+        END AS refusal
+    FROM identified AS i
+    LEFT JOIN LATERAL (
+        SELECT r.external_id FROM sync_record AS r
+        WHERE i.known_id IS NULL AND r.connection_id = %(connection_id)s
+          AND r.entity = %(entity)s AND r.local_id = i.match_id AND r.tombstoned_at IS NULL
+          AND r.external_id <> i.external_id
+        LIMIT 1
+    ) AS claimed ON true
+    ORDER BY i.target_id, i.match_key
+),
+ready AS MATERIALIZED (
+    SELECT
+        j.*, current.id AS current_id, {old_columns},
+        -- Time-ordered, so that new keys go to the right edge of the index; the rest is random.
+        CASE WHEN j.refusal IS NULL AND j.target_id IS NULL THEN
+            overlay(gen_random_uuid()::text PLACING %(id_prefix)s::text FROM 1 FOR 15)::uuid
+        END AS new_id,
+        ({current_columns}) IS DISTINCT FROM ({j_columns}) AS differs
+    FROM judged AS j
+    LEFT JOIN LATERAL (
+        SELECT t.id, {t_columns} FROM {target} AS t
+        WHERE j.refusal IS NULL AND t.id = j.target_id AND t.org_id = %(org_id)s::sync_org_id
+        FOR NO KEY UPDATE
+    ) AS current ON true
+),
+updated AS (
+    UPDATE {target} AS target
+    SET ({columns}) = ROW ({ready_columns}), updated_at = now()
+    FROM ready
+    WHERE target.id = ready.current_id AND ready.differs
+),
+created AS (
+    INSERT INTO {target} (id, org_id, {columns})
+    SELECT new_id, %(org_id)s::sync_org_id, {columns}
+    FROM ready
+    WHERE new_id IS NOT NULL
+    ON CONFLICT DO NOTHING
+    RETURNING id
+),
+resulted AS (
+    SELECT
+        r.*,
+        CASE
+            WHEN r.refusal IS NOT NULL THEN 'failed'
+            WHEN r.new_id IS NOT NULL THEN
+                CASE WHEN r.new_id IN (SELECT id FROM created) THEN 'created' ELSE 'failed' END
+            WHEN r.current_id IS NULL THEN 'failed'
+            WHEN r.differs THEN 'updated'
+            ELSE 'unchanged'
+        END AS result
+    FROM ready AS r
+),
+explained AS (
+    SELECT
+        r.*,
+        CASE WHEN r.result = 'failed' THEN coalesce(r.refusal,
+            CASE WHEN r.new_id IS NOT NULL THEN 'queue.lost_race' ELSE 'queue.target_gone' END)
+        END AS code
+    FROM resulted AS r
+),
+outcome AS MATERIALIZED (
+    SELECT
+        e.*,
+        e.code IN ('queue.lost_race', 'queue.target_gone', 'duplicate.key_taken')
+            AND e.error_count < %(max_retries)s AS is_retried,
+        CASE e.code
+            WHEN 'duplicate.same_batch'
+                THEN 'another record of this sync has the same key: ' || e.match_key
+            WHEN 'duplicate.key_taken'
+                THEN e.match_key || ' already belongs to our record ' || e.match_id
+            WHEN 'duplicate.claimed'
+                THEN e.match_key || ' already belongs to remote record ' || e.claimed_by
+            WHEN 'queue.lost_race' THEN 'another transaction wrote the same key first'
+            WHEN 'queue.target_gone' THEN 'our record was deleted while the line was applied'
+            ELSE e.error_message
+        END AS reason
+    FROM explained AS e
+),
+remembered AS (
+    INSERT INTO sync_record AS record (
+        connection_id, entity, external_id, org_id, local_id, content_hash, origin,
+        origin_queue_no, applied_queue_no)
+    SELECT %(connection_id)s, %(entity)s, external_id, %(org_id)s::sync_org_id,
+        coalesce(target_id, new_id), content_hash,
+        CASE result WHEN 'created' THEN 'created' ELSE 'matched' END, %(queue_no)s, %(queue_no)s
+    FROM outcome
+    WHERE result <> 'failed'
+    ORDER BY external_id
+    ON CONFLICT (connection_id, entity, external_id) DO UPDATE
+    SET content_hash = EXCLUDED.content_hash, applied_queue_no = EXCLUDED.applied_queue_no,
+        applied_at = now(), tombstoned_at = NULL
+),
+written AS (
+    UPDATE sync_line AS l
+    SET state = CASE WHEN o.is_retried THEN 'draft' ELSE 'failed' END,
+        process_count = l.process_count + 1, error_count = l.error_count + 1,
+        error_code = o.code, error_message = o.reason, last_error_at = now()
+    FROM outcome AS o
+    WHERE o.result = 'failed' AND l.queue_no = %(queue_no)s AND l.line_no = o.line_no
+),
+-- In a later pass a line that went well was written before, so it says so itself.
+recovered AS (
+    UPDATE sync_line AS l
+    SET state = 'done', process_count = l.process_count + 1
+    FROM outcome AS o
+    WHERE o.result <> 'failed' AND EXISTS (SELECT FROM batch WHERE pass > 1)
+      AND l.queue_no = %(queue_no)s AND l.line_no = o.line_no
+),
+disputed AS (
+    INSERT INTO sync_conflict AS conflict (
+        org_id, connection_id, entity, external_id, queue_no, line_no, conflict_type, message,
+        details)
+    SELECT %(org_id)s::sync_org_id, %(connection_id)s, %(entity)s, external_id, %(queue_no)s,
+        line_no,
+        CASE WHEN code LIKE 'duplicate.%%' THEN 'DuplicateKey'
+             WHEN code LIKE 'queue.%%' THEN 'RetryExhausted'
+             ELSE 'ValidationError' END,
+        reason, jsonb_build_object('code', code)
+    FROM outcome WHERE result = 'failed' AND NOT is_retried
+    ON CONFLICT (connection_id, entity, external_id, conflict_type) WHERE state = 'open'
+    DO UPDATE SET queue_no = EXCLUDED.queue_no, line_no = EXCLUDED.line_no,
+        message = EXCLUDED.message, details = EXCLUDED.details, updated_at = now()
+),
+settled AS (
+    UPDATE sync_conflict AS conflict
+    SET state = 'resolved', resolved_at = now(), resolved_by = 'sync',
+        resolution = 'a later sync applied the record', updated_at = now()
+    FROM outcome AS o
+    WHERE conflict.connection_id = %(connection_id)s AND conflict.entity = %(entity)s
+      AND conflict.external_id = o.external_id AND conflict.state = 'open'
+      AND o.result <> 'failed'
+),
+audited AS (
+    INSERT INTO sync_activity (
+        queue_no, line_no, org_id, activity_type, status, message, before, after, details)
+    SELECT
+        %(queue_no)s, o.line_no, %(org_id)s::sync_org_id,
+        CASE WHEN o.is_retried THEN 'record_retried' ELSE 'record_' || o.result END,
+        CASE WHEN o.is_retried THEN 'warning' WHEN o.result = 'failed' THEN 'error'
+             ELSE 'success' END,
+        o.reason, difference.before,
+        CASE WHEN o.result = 'created' THEN {new_object} ELSE difference.after END,
+        CASE WHEN o.result = 'failed'
+             THEN jsonb_build_object('code', o.code, 'external_id', o.external_id) END
+    FROM outcome AS o
+    LEFT JOIN LATERAL (
+        SELECT jsonb_object_agg(key, a.value) AS after, jsonb_object_agg(key, b.value) AS before
+        FROM jsonb_each({new_object}) AS a
+        JOIN LATERAL jsonb_each({old_object}) AS b USING (key)
+        WHERE o.result = 'updated' AND a.value IS DISTINCT FROM b.value
+    ) AS difference ON o.result = 'updated'
+),
+tally AS MATERIALIZED (
+    SELECT
+        count(*) FILTER (WHERE result = 'created')::integer AS n_created,
+        count(*) FILTER (WHERE result = 'updated')::integer AS n_updated,
+        count(*) FILTER (WHERE result = 'unchanged')::integer AS n_unchanged,
+        count(*) FILTER (WHERE result = 'failed' AND NOT is_retried)::integer AS n_failed,
+        count(*) FILTER (WHERE is_retried)::integer AS n_retried
+    FROM outcome
+)
+UPDATE sync_batch AS b
+SET state = CASE WHEN tally.n_retried > 0 THEN 'ready' ELSE 'done' END,
+    pass = b.pass + CASE WHEN tally.n_retried > 0 THEN 1 ELSE 0 END,
+    available_at = now() + make_interval(secs => %(backoff_seconds)s),
+    lease_until = NULL,
+    n_created = b.n_created + tally.n_created,
+    n_updated = b.n_updated + tally.n_updated,
+    n_unchanged = b.n_unchanged + tally.n_unchanged,
+    n_done = b.n_done + tally.n_created + tally.n_updated + tally.n_unchanged,
+    n_failed = b.n_failed + tally.n_failed,
+    finished_at = CASE WHEN tally.n_retried > 0 THEN NULL ELSE now() END
+FROM batch, tally
+WHERE b.queue_no = batch.queue_no AND b.batch_no = batch.batch_no
+RETURNING tally.n_created, tally.n_updated, tally.n_unchanged, tally.n_failed, tally.n_retried

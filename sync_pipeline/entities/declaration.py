@@ -1,0 +1,83 @@
+"""What an entity is: one frozen declaration, from which everything else is made.
+
+Belongs here: the shape of a declaration and the SQL that is composed from it. Does not: what one
+entity says (entities/woocommerce_*.py), when it is synced (orchestration/).
+"""
+
+from dataclasses import dataclass
+from hashlib import md5
+
+from psycopg import sql
+
+from sync_pipeline.postgres.statements import statement
+from sync_pipeline.sources.protocol import Listing
+
+
+@dataclass(frozen=True)
+class Entity:
+    """One kind of record of one system.
+
+    Attributes:
+        system: "woocommerce" or "odoo".
+        name: "customers", …; with `system` the prefix of its assets.
+        listing: what is read to have every record.
+        figures_listing: what is read besides to enrich the records (orders for customers).
+        projection: file of `sql/`, from a line's payload to typed columns.
+        enrichment: file of `sql/` giving (external_id, extra) per record, or None.
+        target: our table.
+        match_column: generated column of the target that `match_key` of the projection finds.
+        columns: columns of the target that the projection fills, in order.
+        volatile_fields: fields of the payload that change by themselves; kept out of the hash.
+    """
+
+    system: str
+    name: str
+    listing: Listing
+    figures_listing: Listing | None
+    projection: str
+    enrichment: str | None
+    target: str
+    match_column: str
+    columns: tuple[str, ...]
+    volatile_fields: tuple[str, ...]
+
+    def hash_salt(self, rule: str) -> str:
+        """What makes a content hash out of date besides the content: the mapping and its rule."""
+        text = statement(self.projection) + rule
+        return md5(text.encode(), usedforsecurity=False).hexdigest()
+
+    def complete_statement(self) -> sql.Composed:
+        """`queue/complete.sql` for this entity."""
+        return sql.SQL(statement("queue/complete")).format(
+            projection=sql.SQL(statement(self.projection)),
+            target=sql.Identifier(self.target),
+            match_column=sql.Identifier(self.match_column),
+            columns=self._listed(None),
+            t_columns=self._listed("t"),
+            j_columns=self._listed("j"),
+            ready_columns=self._listed("ready"),
+            current_columns=self._listed("current"),
+            old_columns=sql.SQL(", ").join(
+                sql.SQL("{} AS {}").format(
+                    sql.Identifier("current", column), sql.Identifier(f"old_{column}")
+                )
+                for column in self.columns
+            ),
+            new_object=self._object(""),
+            old_object=self._object("old_"),
+        )
+
+    def _listed(self, table: str | None) -> sql.Composed:
+        names = [
+            sql.Identifier(table, column) if table else sql.Identifier(column)
+            for column in self.columns
+        ]
+        return sql.SQL(", ").join(names)
+
+    def _object(self, prefix: str) -> sql.Composed:
+        """A jsonb object of the columns of `o`, under their own names."""
+        pairs = [
+            sql.SQL("{}, {}").format(sql.Literal(column), sql.Identifier("o", prefix + column))
+            for column in self.columns
+        ]
+        return sql.SQL("jsonb_build_object({})").format(sql.SQL(", ").join(pairs))

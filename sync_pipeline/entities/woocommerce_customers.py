@@ -1,0 +1,58 @@
+"""WooCommerce customers: registered accounts, with figures from the store's orders."""
+
+from sync_pipeline.entities.declaration import Entity
+from sync_pipeline.sources.protocol import Listing
+
+CUSTOMERS = Entity(
+    system="woocommerce",
+    name="customers",
+    listing=Listing(
+        name="customers",
+        path="customers",
+        fields=(
+            "id",
+            "email",
+            "first_name",
+            "last_name",
+            "username",
+            "role",
+            "date_created_gmt",
+            "billing",
+        ),
+    ),
+    # `refunds` in the order itself, not the listing of refunds: the same calls bring both, and a
+    # refund bumps the order's date_modified (recorded), so the watermark covers it.
+    figures_listing=Listing(
+        name="orders",
+        path="orders",
+        fields=(
+            "id",
+            "status",
+            "currency",
+            "total",
+            "customer_id",
+            "date_created_gmt",
+            "date_modified_gmt",
+            "refunds",
+        ),
+    ),
+    projection="projections/woocommerce/customers",
+    enrichment="enqueue/customer_figures",
+    target="customer",
+    match_column="email_normalized",
+    columns=(
+        "name",
+        "email",
+        "phone",
+        "company",
+        "lifetime_value",
+        "segment",
+        "status",
+        "acquisition_date",
+        "last_interaction_date",
+        "address",
+        "metadata",
+        "tags",
+    ),
+    volatile_fields=("_links", "date_modified_gmt", "avatar_url"),
+)

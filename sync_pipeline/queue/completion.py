@@ -1,0 +1,153 @@
+"""Completing a leased batch: apply it whole, or find the line that cannot be applied.
+
+Belongs here: the fenced statements that move a batch out of `processing`. Does not: claiming
+(leases.py), workers and waits (stages/upsert.py).
+
+Functions take an open connection and never commit: the caller commits the state change together
+with the rows it stands for.
+"""
+
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Connection
+
+from sync_pipeline.entities import Entity
+from sync_pipeline.errors import TransientError
+from sync_pipeline.postgres.statements import statement
+from sync_pipeline.queue.leases import Lease
+from sync_pipeline.queue.queues import Queue
+
+
+class LeaseLostError(TransientError):
+    """The batch was claimed again since: nothing was written, its new holder completes it."""
+
+    code = "queue.lease_lost"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one completed batch did, in lines."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    retried: int = 0
+
+    @property
+    def done(self) -> int:
+        """Lines that ended well."""
+        return self.created + self.updated + self.unchanged
+
+    def __add__(self, other: "Outcome") -> "Outcome":
+        """Both together."""
+        return Outcome(
+            self.created + other.created,
+            self.updated + other.updated,
+            self.unchanged + other.unchanged,
+            self.failed + other.failed,
+            self.retried + other.retried,
+        )
+
+
+def complete(
+    conn: Connection[dict[str, Any]],
+    lease: Lease,
+    queue: Queue,
+    entity: Entity,
+    *,
+    backoff_seconds: float,
+) -> Outcome:
+    """Apply every line of the lease and finish its batch, in one statement.
+
+    Raises:
+        LeaseLostError: the lease was taken over; nothing was written.
+        psycopg.Error: the database refused; the caller rolls back and decides (`isolate`).
+    """
+    row = conn.execute(
+        entity.complete_statement(),
+        {
+            "queue_no": lease.queue_no,
+            "batch_no": lease.batch_no,
+            "token": lease.token,
+            "first_line": lease.first_line,
+            "last_line": lease.last_line,
+            "org_id": queue.org_id,
+            "connection_id": queue.connection_id,
+            "entity": entity.name,
+            "max_retries": queue.max_retries,
+            "lifetime_value_rule": queue.lifetime_value_rule,
+            "backoff_seconds": backoff_seconds,
+            "id_prefix": time_ordered_prefix(time.time_ns() // 1_000_000),
+        },
+    ).fetchone()
+    if row is None:
+        raise _lost(lease)
+    return Outcome(
+        row["n_created"], row["n_updated"], row["n_unchanged"], row["n_failed"], row["n_retried"]
+    )
+
+
+def split(conn: Connection[dict[str, Any]], lease: Lease) -> bool:
+    """Cut the batch in two; False when it is one line, or past its first pass."""
+    return conn.execute(statement("queue/split"), _key(lease)).fetchone() is not None
+
+
+def give_up(
+    conn: Connection[dict[str, Any]],
+    lease: Lease,
+    queue: Queue,
+    *,
+    code: str,
+    message: str,
+    conflict_type: str,
+) -> Outcome:
+    """Fail what is pending in the batch, with one reason for all of it.
+
+    Raises:
+        LeaseLostError: the lease was taken over; nothing was written.
+    """
+    row = conn.execute(
+        statement("queue/give_up"),
+        _key(lease)
+        | {
+            "org_id": queue.org_id,
+            "connection_id": queue.connection_id,
+            "entity": queue.entity,
+            "code": code,
+            "message": message,
+            "conflict_type": conflict_type,
+        },
+    ).fetchone()
+    if row is None:
+        raise _lost(lease)
+    return Outcome(failed=row["n_failed"])
+
+
+def release(conn: Connection[dict[str, Any]], lease: Lease, *, backoff_seconds: float) -> None:
+    """Hand the batch back; it can be claimed again after the wait. A lost lease is no matter."""
+    conn.execute(statement("queue/release"), _key(lease) | {"backoff_seconds": backoff_seconds})
+
+
+def time_ordered_prefix(epoch_ms: int) -> str:
+    """The first 15 characters of a version 7 UUID (RFC 9562): 48 bits of time and the version."""
+    time_hex = f"{epoch_ms & (1 << 48) - 1:012x}"
+    return f"{time_hex[:8]}-{time_hex[8:]}-7"
+
+
+def worker_name(process_id: int, thread_no: int) -> str:
+    """A name that no other worker has, for `sync_batch.worker`."""
+    return f"{process_id}-{thread_no}-{secrets.token_hex(3)}"
+
+
+def _key(lease: Lease) -> dict[str, Any]:
+    return {"queue_no": lease.queue_no, "batch_no": lease.batch_no, "token": lease.token}
+
+
+def _lost(lease: Lease) -> LeaseLostError:
+    return LeaseLostError(
+        f"Batch {lease.batch_no} of queue {lease.queue_no} was taken over by another worker."
+    )

@@ -1,0 +1,134 @@
+"""Reconcile: hold both sides against each other and say whether they agree, and where not.
+
+Belongs here: the verdict of one sync. Does not: mending what differs; that is the next sync.
+"""
+
+from dataclasses import asdict, dataclass
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from sync_pipeline.entities import Entity
+from sync_pipeline.postgres.database import Database
+from sync_pipeline.postgres.statements import statement
+from sync_pipeline.queue.queues import Queue, record_activity
+from sync_pipeline.stages.extract import sweep_name
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Both sides of one connection and entity, by id.
+
+    Attributes:
+        total: what the store says it holds; scanned, distinct: what was read of it.
+        ours: live records that we know of this connection.
+        missing: read, but not applied; failed of them have a failed line with the reason.
+        extra: ours, but no longer listed: deleted there, or of another role now.
+        lost: rows of ours that somebody deleted by hand.
+        missing_ids, extra_ids: the first 20.
+        agree: complete, nothing missing, extra or lost. None: filtered, nothing to compare.
+    """
+
+    total: int | None
+    scanned: int
+    distinct: int
+    ours: int
+    missing: int
+    failed: int
+    extra: int
+    lost: int
+    missing_ids: tuple[str, ...]
+    extra_ids: tuple[str, ...]
+    is_complete: bool | None
+    agree: bool | None
+
+    @property
+    def in_words(self) -> str:
+        """One sentence for people."""
+        if self.agree is None:
+            return "a filtered sync has nothing to compare with the whole store"
+        if self.agree:
+            return f"both sides agree: {self.ours} records"
+        parts = [
+            f"{count} {what}"
+            for count, what in (
+                (self.missing, "missing here"),
+                (self.extra, "no longer in the store"),
+                (self.lost, "deleted here by hand"),
+            )
+            if count
+        ]
+        if self.is_complete is False:
+            parts.append(f"{self.scanned} of {self.total} records were read")
+        return "both sides differ: " + ", ".join(parts)
+
+
+def reconcile(database: Database, queue: Queue, entity: Entity) -> Verdict:
+    """Compare the ids of both sides and keep the verdict with the queue and in its activity."""
+    with database.organization(queue.org_id) as conn:
+        note = conn.execute(statement("extract/note"), {"queue_no": queue.queue_no}).fetchone()
+        assert note is not None  # noqa: S101  (the queue is at hand)
+        found = note["extract_note"].get("records", {})
+        listing = entity.listing.name
+        row = conn.execute(
+            sql.SQL(statement("reconcile/compare")).format(target=sql.Identifier(entity.target)),
+            {
+                "queue_no": queue.queue_no,
+                "connection_id": queue.connection_id,
+                "entity": entity.name,
+                "listing": sweep_name(listing) if found.get("is_swept") else listing,
+            },
+        ).fetchone()
+        assert row is not None  # noqa: S101  (an aggregate has a row)
+        verdict = judge(
+            dict(row),
+            total=note["source_total"],
+            scanned=int(found.get("scanned", 0)),
+            is_complete=note["is_complete"],
+            is_filtered=not queue.filters.is_everything,
+        )
+        conn.execute(
+            statement("reconcile/keep"),
+            {"queue_no": queue.queue_no, "verdict": Jsonb(asdict(verdict))},
+        )
+        record_activity(
+            conn,
+            queue,
+            "reconciled",
+            {True: "success", False: "warning", None: "info"}[verdict.agree],  # type: ignore[arg-type]
+            verdict.in_words,
+            asdict(verdict),
+        )
+    return verdict
+
+
+def judge(
+    row: dict[str, int],
+    *,
+    total: int | None,
+    scanned: int,
+    is_complete: bool | None,
+    is_filtered: bool,
+) -> Verdict:
+    """The verdict over counted sets. Pure.
+
+    Args:
+        row: n_theirs, n_ours, n_lost, n_missing, n_failed, n_extra, missing_ids, extra_ids.
+        total, scanned, is_complete: what the extract proved.
+        is_filtered: only a part was read; then there is nothing to say about the whole.
+    """
+    differs = bool(row["n_missing"] or row["n_extra"] or row["n_lost"])
+    return Verdict(
+        total=total,
+        scanned=scanned,
+        distinct=row["n_theirs"],
+        ours=row["n_ours"],
+        missing=row["n_missing"],
+        failed=row["n_failed"],
+        extra=0 if is_filtered else row["n_extra"],
+        lost=row["n_lost"],
+        missing_ids=tuple(row["missing_ids"]),  # type: ignore[arg-type]
+        extra_ids=() if is_filtered else tuple(row["extra_ids"]),  # type: ignore[arg-type]
+        is_complete=is_complete,
+        agree=None if is_filtered else bool(is_complete) and not differs,
+    )

@@ -1,0 +1,179 @@
+"""Upsert: apply the queue's batches until none is open, with as many workers as are set.
+
+Belongs here: workers, waits, and what to do when the database refuses a batch. Does not: the
+statements (queue/completion.py, sql/queue/).
+
+Each batch commits alone, so a stop at any instant loses nothing; several processes may drain one
+queue at once. An error of the database is either passing (try again), about the data (find the
+line) or the connection's (stop; leases run out and another process goes on).
+"""
+
+import os
+import random
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+from psycopg import errors
+
+from sync_pipeline.entities import Entity
+from sync_pipeline.postgres.database import Database
+from sync_pipeline.queue import completion
+from sync_pipeline.queue.backoff import backoff_seconds
+from sync_pipeline.queue.completion import LeaseLostError, Outcome
+from sync_pipeline.queue.leases import Lease, claim, seconds_until_due
+from sync_pipeline.queue.queues import Queue, finish, is_stopped
+from sync_pipeline.settings import QueueSettings
+
+OnBatch = Callable[[Outcome], None]
+"""Told after each committed batch, from the worker's thread."""
+
+_PASSING = (
+    errors.SerializationFailure,
+    errors.DeadlockDetected,
+    errors.LockNotAvailable,
+    # A race on a key: on the next try the other transaction's row is there to be seen.
+    errors.UniqueViolation,
+)
+_ATTEMPTS = 4
+# A batch claimed this often has killed or stalled its workers: it is cut until the line is alone.
+_CLAIMS_BEFORE_SPLIT = 5
+_LONGEST_NAP_SECONDS = 1.0
+
+
+def upsert(
+    database: Database,
+    queue: Queue,
+    entity: Entity,
+    settings: QueueSettings,
+    on_batch: OnBatch | None = None,
+) -> Outcome:
+    """Apply every open batch, wait for those that try again, and finish the queue.
+
+    Returns:
+        What this process did; other processes may have done the rest.
+
+    Raises:
+        DatabaseUnavailableError: the database went away; leases run out, the next start goes on.
+    """
+    drain = _Drain(database, queue, entity, settings, on_batch)
+    with ThreadPoolExecutor(settings.workers, thread_name_prefix="upsert") as pool:
+        futures = [pool.submit(drain.work, number) for number in range(settings.workers)]
+        outcomes = [future.result() for future in futures]
+    finish(database, queue)
+    return sum(outcomes, Outcome())
+
+
+class _Drain:
+    """The workers of one process on one queue."""
+
+    def __init__(
+        self,
+        database: Database,
+        queue: Queue,
+        entity: Entity,
+        settings: QueueSettings,
+        on_batch: OnBatch | None,
+    ) -> None:
+        self._database = database
+        self._queue = queue
+        self._entity = entity
+        self._settings = settings
+        self._on_batch = on_batch
+        self._failed = threading.Event()
+
+    def work(self, number: int) -> Outcome:
+        """Claim and apply until no batch is open (in a pool thread)."""
+        worker = completion.worker_name(os.getpid(), number)
+        total = Outcome()
+        try:
+            while not self._failed.is_set():
+                with self._database.organization(self._queue.org_id) as conn:
+                    lease = claim(
+                        conn,
+                        self._queue.queue_no,
+                        worker=worker,
+                        lease_seconds=self._settings.lease_seconds,
+                    )
+                    wait = None if lease else seconds_until_due(conn, self._queue.queue_no)
+                    stopped = wait is not None and is_stopped(conn, self._queue.queue_no)
+                if lease is not None:
+                    total += self._apply(lease)
+                    time.sleep(self._queue.batch_delay_ms / 1000)
+                elif wait is None or stopped:
+                    break
+                else:
+                    time.sleep(min(max(wait, 0.01), _LONGEST_NAP_SECONDS))
+        except BaseException:
+            self._failed.set()
+            raise
+        return total
+
+    def _apply(self, lease: Lease) -> Outcome:
+        try:
+            outcome = self._complete(lease)
+        except LeaseLostError:
+            return Outcome()
+        if self._on_batch:
+            self._on_batch(outcome)
+        return outcome
+
+    def _complete(self, lease: Lease) -> Outcome:
+        if lease.attempt > _CLAIMS_BEFORE_SPLIT and lease.batch_pass == 1:
+            return self._isolate(
+                lease, "queue.worker_lost", "its workers died or stalled on it, again and again"
+            )
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                with self._database.organization(
+                    self._queue.org_id, isolation=self._settings.isolation
+                ) as conn:
+                    return completion.complete(
+                        conn,
+                        lease,
+                        self._queue,
+                        self._entity,
+                        backoff_seconds=self._backoff(lease.batch_pass),
+                    )
+            except _PASSING as error:
+                if attempt == _ATTEMPTS and isinstance(error, errors.UniqueViolation):
+                    return self._isolate(lease, "duplicate.key_taken", _said(error))
+                time.sleep(0.01 * 2**attempt * random.random())  # noqa: S311  (jitter)
+            except (psycopg.OperationalError, psycopg.InterfaceError):
+                raise
+            except psycopg.Error as error:
+                return self._isolate(lease, f"sql.{error.sqlstate or 'unknown'}", _said(error))
+        with self._database.organization(self._queue.org_id) as conn:
+            completion.release(conn, lease, backoff_seconds=self._backoff(lease.attempt))
+        return Outcome()
+
+    def _isolate(self, lease: Lease, code: str, message: str) -> Outcome:
+        """Cut the batch in two; when its line is alone, that line fails."""
+        with self._database.organization(self._queue.org_id) as conn:
+            if completion.split(conn, lease):
+                return Outcome()
+            return completion.give_up(
+                conn,
+                lease,
+                self._queue,
+                code=code,
+                message=message,
+                conflict_type=(
+                    "DuplicateKey" if code.startswith("duplicate.") else "ValidationError"
+                ),
+            )
+
+    def _backoff(self, attempt: int) -> float:
+        return backoff_seconds(
+            attempt,
+            self._queue.initial_backoff_ms,
+            self._settings.max_backoff_ms,
+            random.random(),  # noqa: S311  (jitter)
+        )
+
+
+def _said(error: psycopg.Error) -> str:
+    """What the database said, without the row it said it about."""
+    return f"the database refused it: {error.diag.message_primary or type(error).__name__}"
