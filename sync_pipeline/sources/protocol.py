@@ -81,7 +81,14 @@ class Source(Protocol):
         ids_only: bool = False,
         attempts: int | None = None,
     ) -> Page:
-        """Read one range, in at most `attempts` attempts (the setting when None).
+        """Read one range.
+
+        Args:
+            listing: what is read.
+            request: which positions of it.
+            ids_only: ask for nothing but the ids.
+            attempts: at most so many after failures that the range itself may cause
+                (PageFaultError); the setting when None. Other failures keep to the setting.
 
         Raises:
             TransientError: attempts are spent; another time may do.

@@ -107,7 +107,8 @@ class WooCommerceClient:
         Args:
             path: below /wp-json/wc/v3/, e.g. "customers".
             params: query; lists as "a,b", never `name[]`.
-            attempts: at most so many; the setting when None.
+            attempts: at most so many after failures that this request itself may cause
+                (PageFaultError); the setting when None.
 
         Raises:
             TransientError: attempts are spent, or the store asks for more patience than is allowed.
@@ -116,10 +117,10 @@ class WooCommerceClient:
         url = f"{self.base_url}/{API_ROOT}/{API_NAMESPACE}/{path}"
         return self._get(url, params or {}, attempts=attempts, signed=True)
 
-    def get_index(self, fields: str, *, attempts: int | None = None) -> Answer:
+    def get_index(self, fields: str) -> Answer:
         """Read `fields` of the REST API's index, which needs no key. Raises as `get` does."""
         url = f"{self.base_url}/{API_ROOT}/"
-        return self._get(url, {"_fields": fields}, attempts=attempts, signed=False)
+        return self._get(url, {"_fields": fields}, attempts=None, signed=False)
 
     def close(self) -> None:
         """Let go of sockets; a wait for the next attempt ends at once."""
@@ -193,12 +194,19 @@ class WooCommerceClient:
         """The parsed answer if it is usable, else the error that it is."""
         if received.status in _SUCCESS:
             try:
-                return _Usable(received.headers, parse_json(received.body))
+                parsed = parse_json(received.body)
             except ValueError:
                 pass
+            else:
+                return _Usable(received.headers, self._without_keys(parsed))
         body = self._signer.scrub(received.body)
         error = classify(received.status, received.headers, body, where=where)
         return error or MalformedResponseError(f"{where} answered without usable JSON.")
+
+    def _without_keys(self, parsed: Parsed) -> Parsed:
+        if parsed.noise is None:
+            return parsed
+        return Parsed(parsed.value, self._signer.scrub(parsed.noise.encode()).decode())
 
 
 def _keys_were_not_seen(outcome: _Usable | SyncError) -> bool:

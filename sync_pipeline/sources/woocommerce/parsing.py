@@ -15,8 +15,9 @@ from typing import Any, NoReturn
 from sync_pipeline.sources.woocommerce.redaction import redact
 
 _BLANK = "\ufeff \t\r\n"
-# Warnings end in a tag or a line: JSON after them starts behind one of these.
-_START = re.compile(r"(?<=[\s>\ufeff])[\[{]")
+# Warnings end in a tag or a line: JSON after them starts behind one of these, and never where a
+# list or an object goes on: else the last record of a cut list would pass for the whole.
+_START = re.compile(r"(?:[^\s,:\[{]\s+|[>\ufeff])([\[{])")
 _MOST_STARTS = 50
 
 
@@ -41,10 +42,10 @@ def parse_json(body: bytes) -> Parsed:
         return Parsed(value, _described(raw[: len(raw) - len(text)], text[end:]))
     for start in list(_START.finditer(text))[:_MOST_STARTS]:
         try:
-            value, end = _decode(text, start.start())
+            value, end = _decode(text, start.start(1))
         except ValueError:
             continue
-        return Parsed(value, _described(text[: start.start()], text[end:]))
+        return Parsed(value, _described(text[: start.start(1)], text[end:]))
     raise ValueError("no JSON in the body")
 
 

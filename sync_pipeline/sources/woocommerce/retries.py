@@ -12,7 +12,7 @@ from tenacity import RetryCallState, wait_random_exponential
 
 from sync_pipeline.errors import TransientError
 from sync_pipeline.settings import SourceSettings
-from sync_pipeline.sources.errors import PageTimeoutError
+from sync_pipeline.sources.errors import PageFaultError, PageTimeoutError
 
 # A page that took too long once mostly does so again: the second attempt is for bad luck.
 MOST_ATTEMPTS_AFTER_TIMEOUT = 2
@@ -29,14 +29,15 @@ def retry_after_seconds(
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         return float(text)
-    until_utc = _parsed_date(text)
+    until_utc = parsed_date(text)
     if until_utc is None:
         return None
-    from_utc = _parsed_date(headers.get("date", "")) or now_utc or datetime.now(UTC)
+    from_utc = parsed_date(headers.get("date", "")) or now_utc or datetime.now(UTC)
     return max(0.0, (until_utc - from_utc).total_seconds())
 
 
-def _parsed_date(text: str) -> datetime | None:
+def parsed_date(text: str) -> datetime | None:
+    """An HTTP date, aware; None when the text is none."""
     try:
         parsed = parsedate_to_datetime(text)
     except ValueError:
@@ -48,8 +49,9 @@ class RetryPolicy:
     """What tenacity asks after each failed attempt of one request."""
 
     def __init__(self, settings: SourceSettings, attempts: int | None = None) -> None:
-        """`attempts`: at most so many in all; the setting when None."""
-        self._attempts = attempts or settings.max_attempts
+        """`attempts`: at most so many after a PageFaultError; the setting when None."""
+        self._attempts = settings.max_attempts
+        self._attempts_after_fault = min(attempts or settings.max_attempts, settings.max_attempts)
         self._longest_wait_seconds = settings.retry_after_cap_seconds
         self._backoff = wait_random_exponential(
             multiplier=settings.backoff_base_seconds, max=settings.backoff_cap_seconds
@@ -64,6 +66,8 @@ class RetryPolicy:
         """The attempts are spent."""
         error = state.outcome.exception() if state.outcome else None
         most = self._attempts
+        if isinstance(error, PageFaultError):
+            most = self._attempts_after_fault
         if isinstance(error, PageTimeoutError):
             most = min(most, MOST_ATTEMPTS_AFTER_TIMEOUT)
         return state.attempt_number >= most
