@@ -47,13 +47,19 @@ class Answer:
 
 
 class RestError(Exception):
-    """An error as the REST API reports it."""
+    """An error as the REST API reports it; `allow` is the Allow header, if it has one."""
 
     def __init__(
-        self, status: int, code: str, message: str, more: Mapping[str, object] | None = None
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        more: Mapping[str, object] | None = None,
+        allow: str = "",
     ) -> None:
         super().__init__(message)
-        self.status = status
+        self.status, self.allow = status, allow
         self.body = {
             "code": code,
             "message": message,
@@ -77,11 +83,10 @@ def standard_headers(url: str, *, signed_in: bool) -> list[tuple[str, str]]:
 
 def error_answer(error: RestError, url: str, *, signed_in: bool) -> Answer:
     """A REST error as JSON."""
-    return Answer(
-        error.status,
-        wordpress_json(error.body).encode(),
-        tuple(standard_headers(url, signed_in=signed_in)),
-    )
+    headers = standard_headers(url, signed_in=signed_in)
+    if error.allow:
+        headers.append(("Allow", error.allow))
+    return Answer(error.status, wordpress_json(error.body).encode(), tuple(headers))
 
 
 def encoded(text: str, url: str) -> bytes:

@@ -73,13 +73,10 @@ class Authenticator:
         """The key behind the request; None for nobody.
 
         Raises:
-            RestError: 401 wrong secret, signature, nonce, timestamp, or permission.
+            RestError: 401 wrong secret, signature, nonce or timestamp.
         """
         key = self._plain(request) if request.secure else None
-        key = key or self._oauth(request)
-        if key is not None:
-            _check_permission(key, request.method)
-        return key
+        return key or self._oauth(request)
 
     def _plain(self, request: Request) -> Key | None:
         name, secret = request.text("consumer_key"), request.text("consumer_secret")
@@ -121,7 +118,12 @@ class Authenticator:
                 del self._nonces[old]
 
 
-def _check_permission(key: Key, method: str) -> None:
+def check_permission(key: Key, method: str) -> None:
+    """Whether the key may read or write at all.
+
+    Raises:
+        RestError: 401 it may not.
+    """
     reads = method in ("GET", "HEAD")
     if reads and key.permission == "write_only":
         raise RestError(401, _ERROR, "The API key provided does not have read permissions.")

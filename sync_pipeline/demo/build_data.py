@@ -42,8 +42,8 @@ FIXED = {
     "wc/v3/orders/3549/notes": "orders/notes_of_order",
     "wc/v3/products/191": "products/variation_read_as_product",
 }
-REPLAYED = ("customers", "orders", "pagination", "auth", "products", "store", "timezones", "drift")
-ANSWERED = ("errors/404_route", "errors/404_namespace", "errors/maintenance_mode")
+REPLAYED = ("auth", "customers", "drift", "orders", "pagination", "products", "timezones")
+ALSO_REPLAYED = ("errors/404_namespace", "errors/404_route", *SMALL.values(), *FIXED.values())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -86,7 +86,7 @@ def exchanges(recordings: Path) -> dict[str, Any]:
             exchange = json.loads(file.read_text())
             if "request" in exchange:
                 kept[f"{folder}/{file.stem}"] = exchange
-    for name in ANSWERED:
+    for name in ALSO_REPLAYED:
         kept[name] = json.loads((recordings / f"{name}.json").read_text())
     for file in sorted((recordings / "listing").glob("*/*.json")):
         if file.parent.name == "wc_analytics_reports_customers":

@@ -5,6 +5,8 @@ writing records (rendering.py).
 
 A time with a zone is first turned into the store's own time; then dates_are_gmt=true takes what
 stands there for GMT. So only a naive GMT time with dates_are_gmt=true is right (timezones/).
+Without it orders are compared in GMT, but products with the local time they were stored under,
+whatever the zone is today.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +18,7 @@ from zoneinfo import ZoneInfo
 from sync_pipeline.demo.conditions import Between, Condition, Contains, NoneOf, OneOf, meets
 from sync_pipeline.demo.parameters import Schema, Value
 from sync_pipeline.demo.records import Collection
-from sync_pipeline.demo.schemas import CUSTOMERS, HIDDEN_ORDER_STATUSES, ORDER_FIELDS, ORDERS
+from sync_pipeline.demo.schemas import CUSTOMERS, HIDDEN_ORDER_STATUSES, ORDERS
 
 _SELECTIONS_KEPT = 32
 
@@ -84,13 +86,10 @@ def shown(ids: Sequence[int], parameters: Mapping[str, Value], schema: Schema) -
     return Shown(on_page, total, ceil(total / per_page), page)
 
 
-def gmt_bound(value: str, zone: ZoneInfo, *, dates_are_gmt: bool) -> str:
-    """The naive GMT time that the store compares with, for a date parameter as given."""
+def naive_bound(value: str, zone: ZoneInfo) -> datetime:
+    """A date parameter as the store first reads it: naive, a zone turned into the store's own."""
     given = datetime.fromisoformat(value.upper().replace(" ", "T"))
-    if given.tzinfo is not None:
-        given = given.astimezone(zone).replace(tzinfo=None)
-    moment = given.replace(tzinfo=UTC if dates_are_gmt else zone)
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return given if given.tzinfo is None else given.astimezone(zone).replace(tzinfo=None)
 
 
 def is_true(value: Value | None) -> bool:
@@ -103,7 +102,7 @@ def _selected(
 ) -> Sequence[int]:
     conditions = _conditions(parameters, schema, zone)
     included = _ids(parameters, "include")
-    orderby = _text(parameters, "orderby", schema.orderby[0])
+    orderby = _text(parameters, "orderby", schema.default_orderby)
     if included:
         # Sought one by one: a made store has a million others.
         ids = _included(collection, included, conditions)
@@ -112,11 +111,9 @@ def _selected(
     excluded = set(_ids(parameters, "exclude"))
     if excluded:
         ids = [i for i in ids if i not in excluded]
-    if orderby == "include":
-        if included:
-            return sorted(ids, key=included.index)
-        orderby = schema.orderby[0]
-    ordered = collection.ordered(ids, ORDER_FIELDS.get(orderby, orderby))
+    if orderby == "include" and included:
+        return sorted(ids, key=included.index)
+    ordered = collection.ordered(ids, schema.orderby[orderby])
     descending = _text(parameters, "order", "desc" if schema.descending else "asc") == "desc"
     return ordered[::-1] if descending else ordered
 
@@ -138,10 +135,15 @@ def _conditions(
             found.append(condition)
     gmt = is_true(parameters.get("dates_are_gmt"))
     for name, (field, side) in schema.dates.items():
-        if name in parameters:
-            bound = gmt_bound(_text(parameters, name, ""), zone, dates_are_gmt=gmt)
-            after, before = (bound, "") if side == "after" else ("", bound)
-            found.append(Between(field, after, before))
+        if name not in parameters:
+            continue
+        bound = naive_bound(_text(parameters, name, ""), zone)
+        if schema.stores_local_dates and not gmt:
+            field = field.removesuffix("_gmt")  # noqa: PLW2901 - the column beside it
+        elif not gmt:
+            bound = bound.replace(tzinfo=zone).astimezone(UTC)
+        text = bound.strftime("%Y-%m-%dT%H:%M:%S")
+        found.append(Between(field, after=text) if side == "after" else Between(field, before=text))
     search = _text(parameters, "search", "")
     if search:
         found.append(Contains(schema.searched, search.lower()))

@@ -5,7 +5,7 @@ parameters are ignored, as recorded. Does not: finding the records (listing.py).
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
@@ -35,22 +35,26 @@ class Schema:
     """What one listing accepts.
 
     Attributes:
-        orderby: accepted values; the first is the default.
+        orderby: accepted value → field; what the error lists keeps this order.
+        default_orderby: one of them.
         descending: the default direction.
         checks: parameter → check, beside paging and order.
         lists: parameters that are lists: "a,b" and a[]=… mean the same.
         equal: parameter → field that must have the value.
         dates: parameter → (field, "after" or "before").
+        stores_local_dates: a date is compared with the local one as stored (products).
         forgets_total: past the end X-WP-Total reads 0 (orders, refunds; recorded).
     """
 
-    orderby: tuple[str, ...]
+    orderby: Mapping[str, str]
+    default_orderby: str
     descending: bool = True
     checks: Mapping[str, Check] = field(default_factory=dict)
     lists: tuple[str, ...] = ("include", "exclude")
     equal: Mapping[str, str] = field(default_factory=dict)
     dates: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     searched: tuple[str, ...] = ()
+    stores_local_dates: bool = False
     forgets_total: bool = False
 
 
@@ -149,14 +153,9 @@ def _paging_checks(schema: Schema) -> dict[str, Check]:
         "offset": integers(),
         "include": integers(),
         "exclude": integers(),
-        "orderby": one_of(*_in_recorded_order(schema.orderby)),
+        "orderby": one_of(*schema.orderby),
         "order": one_of("asc", "desc"),
     }
-
-
-def _in_recorded_order(orderby: Sequence[str]) -> Sequence[str]:
-    # The default stands first in a Schema; WooCommerce lists customers' choices as below.
-    return ("id", "include", "name", "registered_date") if orderby[0] == "name" else orderby
 
 
 def _invalid(problems: Mapping[str, Problem]) -> RestError:
@@ -164,11 +163,12 @@ def _invalid(problems: Mapping[str, Problem]) -> RestError:
         400,
         "rest_invalid_param",
         f"Invalid parameter(s): {', '.join(problems)}",
-        {
+        more={
             "params": {name: problem.message for name, problem in problems.items()},
             "details": {
                 name: {"code": problem.code, "message": problem.message, "data": problem.data}
                 for name, problem in problems.items()
             },
         },
+        allow="GET, POST",
     )

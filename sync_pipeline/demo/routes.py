@@ -22,8 +22,8 @@ from sync_pipeline.demo.answers import (
     page_links,
     standard_headers,
 )
-from sync_pipeline.demo.auth import Authenticator, Key
-from sync_pipeline.demo.conditions import OneOf, Record
+from sync_pipeline.demo.auth import Authenticator, Key, check_permission
+from sync_pipeline.demo.conditions import OneOf
 from sync_pipeline.demo.listing import Selections, is_true, shown
 from sync_pipeline.demo.parameters import Schema, Value, validated
 from sync_pipeline.demo.records import Collection, Records, wordpress_json
@@ -38,6 +38,7 @@ _MISSING = {
     "orders": ("woocommerce_rest_shop_order_invalid_id", "Invalid ID."),
     "products": ("woocommerce_rest_product_invalid_id", "Invalid ID."),
 }
+_ALL_METHODS = "GET, POST, PUT, PATCH, DELETE"
 _OPEN = ("", "wc/v3")  # indexes: no key is asked for
 _READ_METHODS = ("GET", "HEAD")
 
@@ -56,6 +57,8 @@ class Site:
         key: Key | None = None
         try:
             key = self._authenticator.sign_in(_at_root(request))
+            if key is not None:
+                check_permission(key, request.method)
             with self._store.lock:
                 return self._route(request, key)
         except RestError as error:
@@ -94,7 +97,7 @@ class Site:
             return known[path]
         if under := _UNDER.fullmatch(path):
             return self._under(under[1], int(under[2]), under[3])
-        return store.small.get(path), schemas.SMALL
+        return store.small.get(path), schemas.COUPONS if path == "coupons" else schemas.SMALL
 
     def _under(self, kind: str, parent_id: int, name: str) -> tuple[Collection | None, Schema]:
         store = self._store
@@ -138,7 +141,7 @@ class Site:
         }
         record = collections[kind].get(record_id)
         if record is None:
-            raise RestError(404, *_MISSING[kind])
+            raise RestError(404, *_MISSING[kind], allow="" if kind == "customers" else _ALL_METHODS)
         body = encoded(self._view(request).single(record), request.url)
         headers = standard_headers(request.url, signed_in=True)
         headers.append(("Allow", _allowed(record)))
@@ -152,7 +155,7 @@ class Site:
             body = index if fields is None else picked(index, fields)
         text = wordpress_json(body)
         headers = standard_headers(request.url, signed_in=key is not None)
-        return Answer(200, encoded(text, request.url), (*headers, ("Allow", "GET")))
+        return Answer(200, encoded(text, request.url), (*headers, ("Allow", _allowed(body))))
 
     def _view(self, request: Request) -> View:
         fields = fields_tree(request.parameters.get("_fields"))
@@ -197,8 +200,8 @@ def _echoed(path: str, parameters: dict[str, Value], *, some: bool) -> dict[str,
     return echoed
 
 
-def _allowed(record: Record) -> str:
-    methods: Sequence[str] = (
-        record.get("_links", {}).get("self", [{}])[0].get("targetHints", {}).get("allow", ("GET",))
-    )
-    return ", ".join(methods)
+def _allowed(body: object) -> str:
+    """The methods that a record's own link names; just GET for what is no record."""
+    links = body.get("_links", {}) if isinstance(body, dict) else {}
+    hints: Sequence[str] = links.get("self", [{}])[0].get("targetHints", {}).get("allow", ["GET"])
+    return ", ".join(hints)

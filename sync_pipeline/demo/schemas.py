@@ -23,15 +23,31 @@ _DATES = {
 _DATE_CHECKS = dict.fromkeys(_DATES, date)
 _PRODUCT_TYPES = ("simple", "grouped", "external", "variable")
 
+_POST_ORDER = {
+    "date": "date_created_gmt",
+    "id": "id",
+    "include": "date_created_gmt",
+    "title": "date_created_gmt",
+    "slug": "date_created_gmt",
+    "modified": "date_modified_gmt",
+}
+
 CUSTOMERS = Schema(
-    orderby=("name", "id", "include", "registered_date"),
+    orderby={
+        "id": "id",
+        "include": "username",
+        "name": "username",
+        "registered_date": "date_created_gmt",
+    },
+    default_orderby="name",
     descending=False,
     checks={"role": one_of(*ROLES), "email": email},
     equal={"role": "role", "email": "email"},
     searched=("username", "email"),
 )
 ORDERS = Schema(
-    orderby=("date", "id", "include", "title", "slug", "modified"),
+    orderby=_POST_ORDER,
+    default_orderby="date",
     checks={"status": one_of(*ORDER_STATUSES), "customer": integers(), **_DATE_CHECKS},
     lists=("include", "exclude", "status"),
     equal={"status": "status", "customer": "customer_id"},
@@ -40,13 +56,15 @@ ORDERS = Schema(
     forgets_total=True,
 )
 REFUNDS = Schema(
-    orderby=("date", "id", "include", "title", "slug", "modified"),
+    orderby=_POST_ORDER,
+    default_orderby="date",
     checks=_DATE_CHECKS,
     dates=_DATES,
     forgets_total=True,
 )
 PRODUCTS = Schema(
-    orderby=("date", "id", "include", "title", "slug", "modified", "price", "popularity"),
+    orderby=_POST_ORDER,
+    default_orderby="date",
     checks={
         "type": one_of(*_PRODUCT_TYPES),
         "include_types": one_of(*_PRODUCT_TYPES),
@@ -56,16 +74,12 @@ PRODUCTS = Schema(
     lists=("include", "exclude", "include_types"),
     equal={"type": "type", "status": "status", "sku": "sku", "stock_status": "stock_status"},
     dates=_DATES,
+    stores_local_dates=True,
     searched=("name", "sku"),
 )
-SMALL = Schema(orderby=("id",), descending=False)
-
-# orderby → field. What is not named here is a field itself.
-ORDER_FIELDS = {
-    "name": "username",
-    "registered_date": "date_created_gmt",
-    "date": "date_created_gmt",
-    "title": "date_created_gmt",
-    "slug": "date_created_gmt",
-    "modified": "date_modified_gmt",
-}
+COUPONS = Schema(orderby=_POST_ORDER, default_orderby="date")
+SMALL = Schema(
+    orderby={"id": "id", "include": "name", "name": "name"},
+    default_orderby="name",
+    descending=False,
+)
