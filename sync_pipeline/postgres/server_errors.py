@@ -74,7 +74,8 @@ def from_code(code: str, detail: str) -> EmbeddedServerError:
 def from_os_error(error: OSError) -> EmbeddedServerError:
     """The error that a failed call on a file stands for."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return (DiskFullError if full else UnusablePathError)(str(error))
+    words = f"{error.strerror}: {error.filename}" if error.filename else str(error)
+    return (DiskFullError if full else UnusablePathError)(words)
 
 
 def from_output(output: str) -> EmbeddedServerError:
