@@ -40,6 +40,7 @@ _PASSING = (
 _ATTEMPTS = 4
 # A batch claimed this often has killed or stalled its workers: it is cut until the line is alone.
 _CLAIMS_BEFORE_SPLIT = 5
+_SHORTEST_NAP_SECONDS = 0.01
 _LONGEST_NAP_SECONDS = 1.0
 
 
@@ -88,6 +89,7 @@ class _Drain:
         """Claim and apply until no batch is open (in a pool thread)."""
         worker = completion.worker_name(os.getpid(), number)
         total = Outcome()
+        nap_seconds = _SHORTEST_NAP_SECONDS
         try:
             while not self._failed.is_set():
                 with self._database.organization(self._queue.org_id) as conn:
@@ -100,12 +102,15 @@ class _Drain:
                     wait = None if lease else seconds_until_due(conn, self._queue.queue_no)
                     stopped = wait is not None and is_stopped(conn, self._queue.queue_no)
                 if lease is not None:
+                    nap_seconds = _SHORTEST_NAP_SECONDS
                     total += self._apply(lease)
                     time.sleep(self._queue.batch_delay_ms / 1000)
                 elif wait is None or stopped:
                     break
                 else:
-                    time.sleep(min(max(wait, 0.01), _LONGEST_NAP_SECONDS))
+                    # Another worker holds the last batch, or one waits for its next try.
+                    time.sleep(min(max(wait, _SHORTEST_NAP_SECONDS), nap_seconds))
+                    nap_seconds = min(2 * nap_seconds, _LONGEST_NAP_SECONDS)
         except BaseException:
             self._failed.set()
             raise

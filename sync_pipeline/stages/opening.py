@@ -1,0 +1,74 @@
+"""Opening the remote system of a connection, whatever it is.
+
+Belongs here: from a registered connection to a Source that can be read. Does not: reading it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from sync_pipeline.demo.auth import DEMO_KEYS
+from sync_pipeline.demo.recorded import recorded_store
+from sync_pipeline.demo.server import DemoServer
+from sync_pipeline.errors import InputError
+from sync_pipeline.postgres.database import Database
+from sync_pipeline.settings import SourceSettings
+from sync_pipeline.sources.connections import Connection, connect
+from sync_pipeline.sources.protocol import Source
+from sync_pipeline.sources.woocommerce.client import WooCommerceClient
+from sync_pipeline.sources.woocommerce.source import WooCommerceSource
+
+DEMO_NAME: Final = "demo"
+DEMO_URL: Final = "demo:recorded"
+
+
+class SystemUnknownError(InputError):
+    """No source is written for the connection's system yet."""
+
+    code = "connection.system_unknown"
+
+
+@contextmanager
+def store_address(connection: Connection) -> Iterator[tuple[str, str, str]]:
+    """Base URL, key and secret of the connection's store; serves it when it is the demo store.
+
+    Raises:
+        SecretMissingError: an environment variable that the connection names is not set.
+    """
+    if not connection.base_url.startswith("demo:"):
+        key, secret = connection.keys()
+        yield connection.base_url, key, secret
+        return
+    with DemoServer(recorded_store()) as server:
+        yield server.url, DEMO_KEYS[0].key, DEMO_KEYS[0].secret
+
+
+@contextmanager
+def open_source(connection: Connection, settings: SourceSettings) -> Iterator[Source]:
+    """The connection's remote system, open while the block runs.
+
+    Raises:
+        SystemUnknownError: no source for its system.
+        InputError: its URL or its keys cannot be used.
+    """
+    if connection.system != "woocommerce":
+        raise SystemUnknownError(f"There is no source for {connection.system} yet.")
+    with store_address(connection) as (base_url, key, secret):
+        source = WooCommerceSource(WooCommerceClient(base_url, key, secret, settings))
+        try:
+            yield source
+        finally:
+            source.close()
+
+
+def connect_demo(database: Database) -> Connection:
+    """Register the demo store: connection `demo` of organization `demo`."""
+    return connect(
+        database,
+        org_id=DEMO_NAME,
+        name=DEMO_NAME,
+        system="woocommerce",
+        base_url=DEMO_URL,
+        key_env="SYNC_DEMO_KEY",
+        secret_env="SYNC_DEMO_SECRET",  # noqa: S106  (the name of a variable)
+    )
