@@ -1,7 +1,7 @@
 """What reading learns about a store, decided without one."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync_pipeline.sources.adaptive import LADDER, AdaptiveLimit, PageSizes, rung_below
@@ -77,6 +77,7 @@ class TestAdaptiveLimit:
     def test_given_a_maximum_of_one_then_it_is_never_exceeded(self):
         assert set(limits_over_time(lambda _: 0.1, 50, maximum=1)) == {1}
 
+    @settings(deadline=None)
     @given(
         st.integers(1, 16),
         st.lists(
@@ -142,6 +143,7 @@ class TestPageSizes:
 
 
 class TestRungBelow:
+    @settings(deadline=None)
     @given(st.integers(2, 5000))
     def test_given_any_size_then_the_next_is_smaller_and_it_ends_at_one(self, size):
         steps = 0

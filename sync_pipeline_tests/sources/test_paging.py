@@ -271,7 +271,8 @@ class TestStoreDown:
                 )
             )
 
-        assert [page.request.offset for page in results] == [100]
+        assert 100 in [page.request.offset for page in results]
+        assert len(store.calls) <= 3
 
     def test_given_a_store_that_dies_while_closing_in_when_read_then_no_record_is_blamed(self):
         store = FakeStore(300, poison={150})

@@ -104,8 +104,10 @@ def classify(
     text = body.decode("utf-8", errors="replace")
     reply = _Reply(status, lower, text, _problem(body) if status >= _FIRST_ERROR else {}, where)
     error = _by_status(reply, body)
-    if isinstance(error, errors.WooCommerceError):
-        error.retry_after_seconds = retry_after_seconds(lower, now_utc=now_utc)
+    asked_seconds = retry_after_seconds(lower, now_utc=now_utc)
+    if isinstance(error, errors.WooCommerceError) and asked_seconds is not None:
+        error.retry_after_seconds = asked_seconds
+        error.message += f" It asks to wait {asked_seconds:.0f} s."
     return error
 
 

@@ -87,6 +87,7 @@ class TestRecordedAnswers:
         assert isinstance(error, errors.StoreUnavailableError)
         assert error.retry_after_seconds == 600
         assert "Briefly unavailable for scheduled maintenance" in error.message
+        assert "asks to wait 600 s" in str(error)
 
     def test_given_a_php_error_when_classified_then_its_first_line_is_told_without_directories(
         self,
