@@ -7,6 +7,7 @@ own and drops them. Tests of one module share a database, emptied before each.
 
 import os
 import re
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -73,11 +74,11 @@ def server_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def make_database(server_url: str) -> Iterator[Callable[..., str]]:
     """Make a database, as a copy of another if asked; all are dropped at the end."""
-    made: list[str] = []
     with psycopg.connect(server_url, autocommit=True) as connection:
+        made = left_by_killed_runs(connection)
 
         def make(template: str = "template1") -> str:
-            name = f"sync_test_{uuid.uuid4().hex[:16]}"
+            name = f"sync_test_{int(time.time())}_{uuid.uuid4().hex[:12]}"
             connection.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
                     sql.Identifier(name), sql.Identifier(template)
@@ -150,6 +151,16 @@ def org_id(database: Database) -> str:
 @pytest.fixture
 def other_org_id(database: Database) -> str:
     return make_organization(database, "globex")
+
+
+def left_by_killed_runs(connection: psycopg.Connection[tuple[object, ...]]) -> list[str]:
+    """Databases of tests that were made hours ago."""
+    rows = connection.execute(
+        "SELECT datname FROM pg_database"
+        " WHERE substring(datname from '^sync_test_([0-9]+)_')::bigint"
+        "     < extract(epoch FROM now()) - 4 * 3600"
+    ).fetchall()
+    return [str(name) for (name,) in rows]
 
 
 def settings_for(url: str) -> DatabaseSettings:

@@ -60,6 +60,8 @@ class Database:
             min_size=0,
             max_size=settings.pool_max_connections,
             timeout=settings.connect_timeout_seconds,
+            # An attempt that outlives its callers keeps newer ones from starting.
+            reconnect_timeout=settings.connect_timeout_seconds,
             configure=_configure,
             check=ConnectionPool[DictConnection].check_connection,
             name="sync-pipeline",

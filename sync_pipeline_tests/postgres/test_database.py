@@ -1,5 +1,6 @@
 """The pool, and who a transaction is."""
 
+import time
 import uuid
 
 import psycopg
@@ -137,7 +138,7 @@ class TestDagsterUrl:
     def test_given_a_url_then_sqlalchemy_reaches_a_database_of_its_own_by_psycopg2(
         self, database_url
     ):
-        name = f"sync_test_{uuid.uuid4().hex[:16]}"
+        name = f"sync_test_{int(time.time())}_{uuid.uuid4().hex[:12]}"
         engine = sqlalchemy.create_engine(dagster_url(database_url, name))
 
         with engine.connect() as connection:

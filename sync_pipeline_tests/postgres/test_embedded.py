@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.embedded import ensure_embedded, leave_embedded, stop_embedded
 from sync_pipeline.postgres.layout import Layout, is_locked
 from sync_pipeline.postgres.server_errors import (
@@ -20,6 +21,7 @@ from sync_pipeline.postgres.server_errors import (
     UnusablePathError,
     from_output,
 )
+from sync_pipeline.settings import DatabaseSettings
 
 CHECKOUT = Path(__file__).parent.parent.parent
 
@@ -170,6 +172,20 @@ class TestRecovery:
         pid_file.write_text("\n".join([str(os.getppid()), *lines[1:]]))
 
         assert query(start_client().url, "SELECT 1") == 1
+
+    def test_given_an_open_database_when_server_and_keeper_are_killed_then_it_goes_on(
+        self, local_dir
+    ):
+        settings = DatabaseSettings.model_validate(
+            {"SYNC_LOCAL_DIR": local_dir, "SYNC_CONNECT_TIMEOUT_SECONDS": 2}
+        )
+        with Database.open(settings) as database:
+            with database.owner() as connection:
+                connection.execute("SELECT 1")
+            kill(keeper_id(local_dir), postmaster_id(local_dir))
+
+            with database.owner() as connection:
+                assert connection.execute("SELECT 1 AS one").fetchone() == {"one": 1}
 
     def test_given_data_removed_under_a_running_server_then_a_new_one_is_made(
         self, local_dir, start_client
