@@ -28,6 +28,7 @@ _USAGE_EXIT_CODE = 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until told to stop; the exit code is 2 for bad input."""
+    our_parent = os.getppid()  # before anybody is told that we run, and may end
     chosen = _parser().parse_args(arguments)
     ended = threading.Event()
     # A process started in the background inherits an ignored SIGINT: both are set here.
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with server:
             sys.stdout.write(f"{server.url}\n")
             sys.stdout.flush()
-            _wait(ended, chosen.parent_pid)
+            _wait(ended, chosen.parent_pid, our_parent)
     except InputError as error:
         sys.stderr.write(f"{error}\n")
         return _USAGE_EXIT_CODE
@@ -82,8 +83,7 @@ def _faults(file: Path | None) -> list[Fault]:
         raise InputError(f"The faults in {file} are not JSON.") from error
 
 
-def _wait(ended: threading.Event, parent_pid: int | None) -> None:
-    our_parent = os.getppid()
+def _wait(ended: threading.Event, parent_pid: int | None, our_parent: int) -> None:
     while not ended.wait(_PARENT_POLL_SECONDS):
         if parent_pid is None:
             continue

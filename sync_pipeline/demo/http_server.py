@@ -9,7 +9,6 @@ import ssl
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,16 +21,8 @@ _HOST = "127.0.0.1"
 _POLL_SECONDS = 0.05  # how long stopping waits for the accepting thread
 
 
-@dataclass(frozen=True)
-class Exchange:
-    """What is delivered, and what is called when the last byte was handed over."""
-
-    delivery: Delivery
-    delivered: Callable[[], None]
-
-
 class LoopbackServer(ThreadingHTTPServer):
-    """Serves exchanges until stopped; knows its open connections, so that it can close them."""
+    """Serves until stopped; knows its open connections, so that it can close them."""
 
     daemon_threads = False
     request_queue_size = 128
@@ -40,7 +31,7 @@ class LoopbackServer(ThreadingHTTPServer):
         self,
         port: int,
         tls: ssl.SSLContext | None,
-        exchange: Callable[[Request, bytes], Exchange],
+        exchange: Callable[[Request, bytes], Delivery],
         clock: Callable[[], float],
     ) -> None:
         """Listen on a port; OSError when it cannot be had."""
@@ -107,11 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
         request = Request.of(
             self.command, self.path, headers, host=server.host, over_tls=server.over_tls
         )
-        exchange = server.exchange(request, body)
-        try:
-            self._deliver(exchange.delivery)
-        finally:
-            exchange.delivered()
+        self._deliver(server.exchange(request, body))
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _handle  # noqa: N815
 

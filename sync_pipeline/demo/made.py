@@ -1,7 +1,7 @@
 """Made stores of any size: every record is computed from its id when it is read.
 
 Belongs here: finding made records by computing, changes over them. Does not: what made customers
-and orders look like (made_records.py), consequences of a change (store.py).
+and orders look like (made_customers.py, made_orders.py), consequences of a change (store.py).
 
 Nothing is kept but the records that were changed, so 1,000,000 customers cost no memory. A listing
 by place, id, role, e-mail, customer or date is computed; one by order status or by search reads
@@ -12,8 +12,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from sync_pipeline.demo.conditions import Between, Condition, NoneOf, OneOf, Record, meets
+from sync_pipeline.demo.made_customers import MadeCustomers
 from sync_pipeline.demo.made_ids import common, spliced
-from sync_pipeline.demo.made_records import MadeCustomers, MadeOrders, Maker
+from sync_pipeline.demo.made_orders import MadeOrders
+from sync_pipeline.demo.made_values import Maker
 from sync_pipeline.demo.recorded import FIXED_FILE, read_compressed
 from sync_pipeline.demo.records import wordpress_json
 from sync_pipeline.demo.store import DemoStore

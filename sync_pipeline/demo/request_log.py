@@ -11,14 +11,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class LoggedRequest:
-    """One request that was answered, or cut.
+    """One request that was answered, cut or left hanging.
 
     Attributes:
         query: without keys, secrets and signatures.
         status: HTTP status; 0 when the connection was closed without one.
         started_seconds: monotonic clock of the server's process.
         started_at_utc: ISO time.
-        elapsed_seconds: until the last byte was handed over.
+        elapsed_seconds: until the answer was ready; 0 for one that hangs.
         faults: actions that struck it.
     """
 
@@ -37,7 +37,7 @@ class LoggedRequest:
 
 
 class RequestLog:
-    """Requests in the order they ended."""
+    """Requests in the order their answers were ready; a hanging one at its start."""
 
     def __init__(self) -> None:
         self._entries: list[LoggedRequest] = []

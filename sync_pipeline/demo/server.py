@@ -13,14 +13,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 from sync_pipeline.demo.auth import DEMO_KEYS, Authenticator, Key
 from sync_pipeline.demo.control import CONTROL_PREFIX, control_answer
 from sync_pipeline.demo.fault_effects import Delivery, change_store, instead, spoiled
 from sync_pipeline.demo.faults import Fault, FaultPlan
-from sync_pipeline.demo.http_server import Exchange, LoopbackServer
+from sync_pipeline.demo.http_server import LoopbackServer
 from sync_pipeline.demo.request import Request
 from sync_pipeline.demo.request_log import LoggedRequest, RequestLog
 from sync_pipeline.demo.routes import Site
@@ -136,29 +136,36 @@ class DemoServer:
         """Stop."""
         self.stop()
 
-    def _exchange(self, request: Request, body: bytes) -> Exchange:
+    def _exchange(self, request: Request, body: bytes) -> Delivery:
         if request.path.startswith(CONTROL_PREFIX):
-            return Exchange(Delivery(control_answer(self, request, body)), lambda: None)
-        started_seconds, started_at = time.monotonic(), time.time()
+            return Delivery(control_answer(self, request, body))
+        started = _Moment(time.monotonic(), time.time())
         faults = self._plan.strikes(request)
+        hangs = any(fault.action == "hang" for fault in faults)
+        if hangs:
+            self._log(request, started, 0, faults)
         delivery = self._delivery(request, faults)
+        # Before the bytes: whoever has the answer finds the request in the log.
+        if not hangs:
+            status = delivery.answer.status if delivery.answer else 0
+            self._log(request, started, status, faults)
+        return delivery
 
-        def log() -> None:
-            answer = delivery.answer
-            self.log.add(
-                LoggedRequest(
-                    method=request.method,
-                    path=request.path,
-                    query=request.public_query(),
-                    status=answer.status if answer else 0,
-                    started_seconds=started_seconds,
-                    started_at_utc=_iso_utc(started_at),
-                    elapsed_seconds=time.monotonic() - started_seconds,
-                    faults=tuple(fault.action for fault in faults),
-                )
+    def _log(
+        self, request: Request, started: "_Moment", status: int, faults: Sequence[Fault]
+    ) -> None:
+        self.log.add(
+            LoggedRequest(
+                method=request.method,
+                path=request.path,
+                query=request.public_query(),
+                status=status,
+                started_seconds=started.monotonic_seconds,
+                started_at_utc=_iso_utc(started.unix_seconds),
+                elapsed_seconds=time.monotonic() - started.monotonic_seconds,
+                faults=tuple(fault.action for fault in faults),
             )
-
-        return Exchange(delivery, log)
+        )
 
     def _delivery(self, request: Request, faults: Sequence[Fault]) -> Delivery:
         waits = [fault.seconds for fault in faults if fault.action in _WAITING_ACTIONS]
@@ -168,6 +175,11 @@ class DemoServer:
         change_store(self.store, faults)
         broken = instead(faults, self._clock())
         return broken or spoiled(self._site.answer(request), faults)
+
+
+class _Moment(NamedTuple):
+    monotonic_seconds: float
+    unix_seconds: float
 
 
 def _zone(name: str) -> ZoneInfo:

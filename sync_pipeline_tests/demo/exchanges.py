@@ -64,7 +64,9 @@ def earlier_store() -> DemoStore:
     return store
 
 
-def ask(exchange: Mapping[str, Any], store_url: str) -> requests.Response:
+def ask(
+    exchange: Mapping[str, Any], store_url: str, session: requests.Session
+) -> requests.Response:
     """The recorded request, to another address and with that store's keys."""
     request = exchange["request"]
     sent = {k: v for k, v in request["headers"].items() if k != "Authorization"}
@@ -75,7 +77,7 @@ def ask(exchange: Mapping[str, Any], store_url: str) -> requests.Response:
     if form == "query":
         key = _KEYS[key_name]
         query += [("consumer_key", key.key), ("consumer_secret", key.secret)]
-    return requests.request(
+    return session.request(
         request["method"],
         store_url + request["path"],
         params=query,

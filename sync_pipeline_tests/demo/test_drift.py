@@ -1,6 +1,7 @@
 """What moves while somebody reads, told again in the order it was recorded."""
 
 import pytest
+import requests
 
 from sync_pipeline.demo import DemoServer
 from sync_pipeline_tests.demo.exchanges import EXCHANGES, ask, earlier_store, without_host
@@ -14,7 +15,8 @@ def server():
 
 def assert_as_recorded(name, server, *, without=()):
     exchange = EXCHANGES[name]
-    response = ask(exchange, server.url)
+    with requests.Session() as session:
+        response = ask(exchange, server.url, session)
     headers = dict(exchange["response"]["headers"])
 
     assert response.status_code == exchange["response"]["status"]

@@ -7,6 +7,7 @@ length to the byte must be as recorded. What cannot be is named below with its r
 import re
 
 import pytest
+import requests
 
 from sync_pipeline.demo import DemoServer, recorded_store
 from sync_pipeline_tests.demo.exchanges import (
@@ -71,6 +72,12 @@ def servers():
         yield {"later": later, "earlier": earlier, "berlin": berlin}
 
 
+@pytest.fixture(scope="module")
+def session():
+    with requests.Session() as session:
+        yield session
+
+
 def server_of(name, servers):
     if "Europe_Berlin" in name:
         return servers["berlin"]
@@ -87,12 +94,14 @@ def test_the_replay_covers_what_was_recorded():
 
 
 @pytest.mark.parametrize("name", REPLAYED)
-def test_given_a_recorded_request_when_asked_again_then_the_answer_is_as_recorded(name, servers):
+def test_given_a_recorded_request_when_asked_again_then_the_answer_is_as_recorded(
+    name, servers, session
+):
     exchange, server = EXCHANGES[name], server_of(name, servers)
     recorded = exchange["response"]
     headers = dict(recorded["headers"])
 
-    response = ask(exchange, server.url)
+    response = ask(exchange, server.url, session)
 
     assert response.status_code == recorded["status"]
     for header in COMPARED_HEADERS:
@@ -104,10 +113,10 @@ def test_given_a_recorded_request_when_asked_again_then_the_answer_is_as_recorde
         assert len(response.content) == body_bytes_of(exchange, response)
 
 
-def test_given_four_decimals_when_orders_are_listed_then_money_has_four(servers):
+def test_given_four_decimals_when_orders_are_listed_then_money_has_four(servers, session):
     exchange = EXCHANGES["orders/dp_4"]
 
-    response = ask(exchange, servers["earlier"].url)
+    response = ask(exchange, servers["earlier"].url, session)
 
     def to_the_cent(value):
         cents = re.sub(r'"(-?\d+\.\d\d)\d\d"', r'"\1"', without_taxes(value))
@@ -122,11 +131,11 @@ def test_given_four_decimals_when_orders_are_listed_then_money_has_four(servers)
 
 
 def test_given_records_of_one_second_when_products_are_listed_then_only_their_order_differs(
-    servers,
+    servers, session
 ):
     exchange = EXCHANGES["products/default_no_params"]
 
-    response = ask(exchange, servers["earlier"].url)
+    response = ask(exchange, servers["earlier"].url, session)
 
     ids = {product["id"] for product in response.json()}
     assert ids == {product["id"] for product in exchange["response"]["body"]}
