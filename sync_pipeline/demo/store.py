@@ -6,6 +6,7 @@ answering requests (routes.py), records that are made when read (made.py).
 
 import threading
 from collections.abc import Mapping
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -85,7 +86,7 @@ class DemoStore:
     def put_customer(self, record: Record) -> None:
         """Add or replace a whole customer, as it is."""
         with self.lock:
-            self.customers.put(dict(record))
+            self.customers.put(deepcopy(record))
 
     def edit_customer(self, customer_id: int, *, bump: bool = True, **changes: object) -> None:
         """Change fields of a customer; a dict (billing=…) is merged into the one there.
@@ -103,7 +104,7 @@ class DemoStore:
     def put_order(self, record: Record) -> None:
         """Add or replace a whole order, as it is."""
         with self.lock:
-            self.orders.put(dict(record))
+            self.orders.put(deepcopy(record))
 
     def edit_order(self, order_id: int, **changes: object) -> None:
         """Change fields of an order and bump its date_modified.
@@ -146,7 +147,7 @@ def _copy(collection: Collection, record_id: int, kind: str) -> Record:
     record = collection.get(record_id)
     if record is None:
         raise InputError(f"The demo store has no {kind} {record_id}.")
-    return dict(record)
+    return deepcopy(record)
 
 
 def _merged(record: Record, changes: Mapping[str, object]) -> Record:
