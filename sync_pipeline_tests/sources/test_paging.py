@@ -204,6 +204,14 @@ class TestTooLarge:
         assert positions_of(results) == Counter(range(2000))
         assert sum(request.limit > 25 for request, _, _ in store.calls) <= 20
 
+    def test_given_stumbles_with_good_pages_between_when_read_then_the_size_stays(self):
+        store = FakeStore(1000, flaky={100, 500, 800})
+        sizes = PageSizes()
+
+        read_all(store, page_requests(1000, 100), maximum=1, sizes=sizes)
+
+        assert sizes.current == 100
+
     def test_given_a_size_kept_from_before_when_read_then_nothing_larger_is_asked_for(self):
         store = FakeStore(200)
 
@@ -278,7 +286,7 @@ class TestStoreDown:
         store = FakeStore(300, poison={150})
 
         def die(request):
-            if request.limit <= 2:
+            if request.limit == 2:
                 store.poison = store.poison_ids = set(range(300))
 
         store.on_read = die
