@@ -1,7 +1,8 @@
 """Reading ranges in parallel, whatever the store does.
 
 Belongs here: who reads what when, and closing in on a record that cannot be served. Does not: one
-request (the sources), how many and how large (adaptive.py), where pages land (stages/extract.py).
+request (the sources), how many and how large (adaptive.py), in which order (ranges.py), where pages
+land (stages/extract.py).
 
 A range that keeps failing in a way that its records may cause (PageFaultError) is split down the
 ladder 100, 50, 25, 10, 5, 2, 1 until the bad record stands alone; all around it is read. Whether
@@ -10,8 +11,7 @@ written down as a hundred bad records. For one bad record among 100 that makes a
 failing ones with few attempts: seconds.
 """
 
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -19,17 +19,12 @@ from sync_pipeline.errors import TransientError
 from sync_pipeline.sources.adaptive import AdaptiveLimit, PageSizes, rung_below
 from sync_pipeline.sources.errors import PageFaultError, PageTimeoutError
 from sync_pipeline.sources.protocol import Listing, Page, PageRequest, Source, UnreadableRecord
+from sync_pipeline.sources.ranges import Task, Work, page_requests, parts_of, places_outside
 
 __all__ = ["AdaptiveLimit", "PageSizes", "page_requests", "read_pages"]
 
 _NARROWING_ATTEMPTS = 2
 _VERDICT_ATTEMPTS = 3  # one record, before it is given up
-
-
-def page_requests(total: int, size: int, *, start: int = 0) -> Iterator[PageRequest]:
-    """The ranges that cover positions start … total - 1."""
-    for offset in range(start, total, size):
-        yield PageRequest(offset, min(size, total - offset))
 
 
 def read_pages(
@@ -39,7 +34,7 @@ def read_pages(
     *,
     limit: AdaptiveLimit,
     sizes: PageSizes,
-) -> Iterator[Page | UnreadableRecord]:
+) -> Generator[Page | UnreadableRecord, None, None]:
     """Read ranges in parallel and yield them as they come, in any order.
 
     What is yielded covers the requests exactly, in ranges of at most `sizes.current` records or
@@ -49,19 +44,11 @@ def read_pages(
     Raises:
         SyncError: the store is down or refuses us; pages in flight were yielded before.
     """
-    reading = _Reading(source, listing, _Work(iter(requests), sizes), limit, sizes)
+    reading = _Reading(source, listing, Work(iter(requests), sizes), limit, sizes)
     try:
         yield from reading.outcomes()
     finally:
         reading.close()
-
-
-@dataclass(frozen=True)
-class _Task:
-    """One range to read; narrowed ones are parts of a range that failed."""
-
-    request: PageRequest
-    narrowed: bool
 
 
 @dataclass(frozen=True)
@@ -72,38 +59,6 @@ class _Split:
     fault: PageFaultError
 
 
-class _Work:
-    """What is still to be read: parts of failed ranges first, then the caller's ranges."""
-
-    def __init__(self, requests: Iterator[PageRequest], sizes: PageSizes) -> None:
-        self._requests = requests
-        self._sizes = sizes
-        self._waiting: deque[_Task] = deque()
-
-    def take(self) -> _Task | None:
-        """The next range, no larger than the size that works now; None when all is taken."""
-        if not self._waiting:
-            request = next(self._requests, None)
-            if request is None:
-                return None
-            self._waiting.append(_Task(request, narrowed=False))
-        task = self._waiting.popleft()
-        if task.narrowed or task.request.limit <= self._sizes.current:
-            return task
-        first, *rest = parts_of(task.request, self._sizes.current)
-        self._waiting.extendleft(_Task(part, narrowed=False) for part in reversed(rest))
-        return _Task(first, narrowed=False)
-
-    def put_first(self, parts: list[PageRequest]) -> None:
-        """Parts of a range that failed: read next."""
-        self._waiting.extendleft(_Task(part, narrowed=True) for part in reversed(parts))
-
-    def drop(self) -> None:
-        """Nothing more is to be read."""
-        self._waiting.clear()
-        self._requests = iter(())
-
-
 class _Reading:
     """One call of read_pages: the caller's thread decides, pool threads do all requests."""
 
@@ -111,7 +66,7 @@ class _Reading:
         self,
         source: Source,
         listing: Listing,
-        work: _Work,
+        work: Work,
         limit: AdaptiveLimit,
         sizes: PageSizes,
     ) -> None:
@@ -120,7 +75,7 @@ class _Reading:
         self._work = work
         self._limit = limit
         self._sizes = sizes
-        self._in_flight: dict[Future[Page | UnreadableRecord | _Split], _Task] = {}
+        self._in_flight: dict[Future[Page | UnreadableRecord | _Split], Task] = {}
         self._stopped_by: BaseException | None = None
         self._pool = ThreadPoolExecutor(limit.maximum, thread_name_prefix="read-pages")
 
@@ -173,7 +128,7 @@ class _Reading:
         self._stopped_by = self._stopped_by or error
         self._work.drop()
 
-    def _learn_from(self, fault: PageFaultError, task: _Task) -> None:
+    def _learn_from(self, fault: PageFaultError, task: Task) -> None:
         if task.narrowed:
             return
         self._limit.failed()
@@ -182,7 +137,7 @@ class _Reading:
         else:
             self._sizes.failed(task.request.limit)
 
-    def _read(self, task: _Task) -> Page | UnreadableRecord | _Split:
+    def _read(self, task: Task) -> Page | UnreadableRecord | _Split:
         """Read one range (in a pool thread)."""
         request = task.request
         try:
@@ -225,23 +180,7 @@ class _Reading:
         return True
 
 
-def _attempts(task: _Task) -> int | None:
+def _attempts(task: Task) -> int | None:
     if not task.narrowed:
         return None
     return _VERDICT_ATTEMPTS if task.request.limit == 1 else _NARROWING_ATTEMPTS
-
-
-def parts_of(request: PageRequest, size: int) -> list[PageRequest]:
-    """The range in parts of `size`, the last one maybe smaller."""
-    return list(page_requests(request.offset + request.limit, size, start=request.offset))
-
-
-def places_outside(request: PageRequest) -> list[PageRequest]:
-    """Single positions to ask elsewhere: first of all, behind the range, before it."""
-    behind = request.offset + request.limit
-    offsets = dict.fromkeys(
-        offset
-        for offset in (0, behind, request.offset - 1)
-        if not request.offset <= offset < behind
-    )
-    return [PageRequest(offset, 1) for offset in offsets if offset >= 0]

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from sync_pipeline.errors import PermanentError, TransientError
 from sync_pipeline.sources.adaptive import AdaptiveLimit, PageSizes
 from sync_pipeline.sources.errors import PageFaultError, PageTimeoutError
-from sync_pipeline.sources.paging import page_requests, places_outside, read_pages
+from sync_pipeline.sources.paging import page_requests, read_pages
 from sync_pipeline.sources.protocol import Listing, Page, PageRequest, UnreadableRecord
+from sync_pipeline.sources.ranges import places_outside
 
 LISTING = Listing(name="customers", path="customers", fields=("id", "email"))
 ATTEMPTS = 5
