@@ -183,6 +183,7 @@ class TestRecovery:
             with database.owner() as connection:
                 connection.execute("SELECT 1")
             kill(keeper_id(local_dir), postmaster_id(local_dir))
+            wait_until(lambda: not runs(local_dir))
 
             with database.owner() as connection:
                 assert connection.execute("SELECT 1 AS one").fetchone() == {"one": 1}
