@@ -1,0 +1,253 @@
+"""Makers of what tests are about: records, stores, connections, queues, whole syncs.
+
+Belongs here: making things, each returned to who asked. Does not: assertions, fixtures (what must
+be torn down is in conftest.py).
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from sync_pipeline.demo.auth import DEMO_KEY, DEMO_SECRET
+from sync_pipeline.demo.records import Records
+from sync_pipeline.demo.server import DemoServer
+from sync_pipeline.demo.store import DemoStore
+from sync_pipeline.entities.declaration import Entity
+from sync_pipeline.entities.woocommerce_customers import CUSTOMERS
+from sync_pipeline.postgres.database import Database
+from sync_pipeline.postgres.statements import statement
+from sync_pipeline.queue.completion import Outcome
+from sync_pipeline.queue.filters import Filters
+from sync_pipeline.queue.queues import Queue, begin, find_queue, open_queue
+from sync_pipeline.settings import QueueSettings, SourceSettings
+from sync_pipeline.sources.connections import Connection, connect
+from sync_pipeline.sources.protocol import Page, PageRequest, Source
+from sync_pipeline.sources.woocommerce.client import WooCommerceClient
+from sync_pipeline.sources.woocommerce.source import WooCommerceSource
+from sync_pipeline.stages.enqueue import Enqueued, enqueue
+from sync_pipeline.stages.extract import Coverage, extract
+from sync_pipeline.stages.landing import land
+from sync_pipeline.stages.reconcile import Verdict, reconcile
+from sync_pipeline.stages.upsert import upsert
+
+Record = dict[str, Any]
+
+
+def customer(customer_id: int = 1, **changes: Any) -> Record:
+    """A customer as the store lists it, with the fields that are asked for."""
+    billing = {
+        "company": "",
+        "phone": "",
+        "address_1": "1 Main St",
+        "address_2": "",
+        "city": "Berlin",
+        "state": "",
+        "postcode": "10115",
+        "country": "DE",
+    }
+    return {
+        "id": customer_id,
+        "email": f"c{customer_id}@example.test",
+        "first_name": "Ann",
+        "last_name": f"Number {customer_id}",
+        "username": f"c{customer_id}",
+        "role": "customer",
+        "date_created_gmt": "2026-01-02T03:04:05",
+        "billing": billing,
+    } | changes
+
+
+def order(order_id: int = 1, customer_id: int = 1, total: str = "10.00", **changes: Any) -> Record:
+    """An order as the store lists it."""
+    return {
+        "id": order_id,
+        "status": "completed",
+        "currency": "EUR",
+        "total": total,
+        "customer_id": customer_id,
+        "date_created": "2026-02-03T04:05:06",
+        "date_created_gmt": "2026-02-03T04:05:06",
+        "date_modified": "2026-02-03T04:05:06",
+        "date_modified_gmt": "2026-02-03T04:05:06",
+        "refunds": [],
+    } | changes
+
+
+def store(customers: Sequence[Record], orders: Sequence[Record] = ()) -> DemoStore:
+    """A store of these records."""
+    return DemoStore(
+        customers=Records(one | {"_links": {}} for one in customers),
+        orders=Records(one | {"_links": {}} for one in orders),
+        newest_change_gmt="2026-02-03T04:05:06",
+    )
+
+
+def quick_source_settings(**changes: Any) -> SourceSettings:
+    """Waits that nobody notices."""
+    quick = {
+        "connect_timeout_seconds": 2,
+        "read_timeout_seconds": 5,
+        "backoff_base_seconds": 0.001,
+        "backoff_cap_seconds": 0.002,
+    }
+    return SourceSettings(**quick | changes)
+
+
+def queue_settings(**changes: Any) -> QueueSettings:
+    """Settings whose retries come at once."""
+    return QueueSettings(**{"initial_backoff_ms": 0} | changes)
+
+
+def make_connection(
+    database: Database, org_id: str = "acme", name: str = "shop", **changes: Any
+) -> Connection:
+    """A registered store; nobody serves it unless base_url says so."""
+    values: Record = {"system": "woocommerce", "base_url": "http://127.0.0.1:9"} | changes
+    return connect(
+        database, org_id=org_id, name=name, key_env="SHOP_KEY", secret_env="SHOP_SECRET", **values
+    )
+
+
+def make_queue(
+    database: Database, connection: Connection, filters: Filters | None = None, **settings: Any
+) -> Queue:
+    """An open queue that somebody began to work on."""
+    queue, _ = open_queue(
+        database, connection, "customers", settings=queue_settings(**settings), filters=filters
+    )
+    begin(database, queue, run_id=None)
+    return queue
+
+
+def land_records(
+    database: Database, queue: Queue, listing: str, records: Sequence[Record], offset: int = 0
+) -> None:
+    """Land records as one page of a listing that holds nothing else."""
+    place = PageRequest(offset, max(len(records), 1))
+    land(database, queue, listing, Page(place, list(records), offset + len(records), 0.0))
+
+
+def end_extract(
+    database: Database, queue: Queue, *, scanned: int, is_complete: bool | None = True
+) -> None:
+    """As if an extract had landed everything."""
+    coverage = Coverage(scanned=scanned, total=scanned, is_complete=is_complete)
+    with database.organization(queue.org_id) as conn:
+        conn.execute(
+            statement("extract/finish"),
+            {
+                "queue_no": queue.queue_no,
+                "is_complete": is_complete,
+                "source_total": scanned,
+                "note": Jsonb({"records": vars(coverage)}),
+            },
+        )
+
+
+def fill_queue(
+    database: Database,
+    connection: Connection,
+    records: Sequence[Record],
+    orders: Sequence[Record] = (),
+    **settings: Any,
+) -> Queue:
+    """A queue whose lines stand for these records, ready to be applied."""
+    queue = make_queue(database, connection, **settings)
+    land_records(database, queue, "customers", records)
+    land_records(database, queue, "orders", orders)
+    end_extract(database, queue, scanned=len(records))
+    enqueue(database, queue, CUSTOMERS)
+    return queue
+
+
+def apply_records(
+    database: Database,
+    connection: Connection,
+    records: Sequence[Record],
+    orders: Sequence[Record] = (),
+    **settings: Any,
+) -> tuple[Queue, Outcome]:
+    """Enqueue these records and apply them to the end."""
+    queue = fill_queue(database, connection, records, orders, **settings)
+    return queue, upsert(database, queue, CUSTOMERS, queue_settings(**settings))
+
+
+@contextmanager
+def open_store(server: DemoServer, **settings: Any) -> Iterator[Source]:
+    """A source that reads the served store without noticeable waits."""
+    client = WooCommerceClient(server.url, DEMO_KEY, DEMO_SECRET, quick_source_settings(**settings))
+    source = WooCommerceSource(client)
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+@dataclass(frozen=True)
+class Sync:
+    """What the four stages of one sync said."""
+
+    queue: Queue
+    coverage: Coverage
+    enqueued: Enqueued
+    outcome: Outcome
+    verdict: Verdict
+
+
+def run_sync(
+    database: Database,
+    connection: Connection,
+    server: DemoServer,
+    *,
+    filters: Filters | None = None,
+    entity: Entity = CUSTOMERS,
+    source_settings: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Sync:
+    """A whole sync of a served store, or the rest of one that was stopped."""
+    queue = make_queue(database, connection, filters, **settings)
+    source_changes = dict(source_settings or {})
+    with open_store(server, **source_changes) as source:
+        coverage = extract(
+            database,
+            queue,
+            connection,
+            entity,
+            source,
+            quick_source_settings(**source_changes),
+        )
+    enqueued = enqueue(database, queue, entity)
+    outcome = upsert(database, queue, entity, queue_settings(**settings))
+    verdict = reconcile(database, queue, entity)
+    return Sync(find_queue(database, str(queue.id)), coverage, enqueued, outcome, verdict)
+
+
+def rows(database: Database, sql: str, *params: Any, org_id: str = "acme") -> list[Record]:
+    """Rows as the worker of an organization sees them."""
+    with database.organization(org_id) as conn:
+        return [dict(row) for row in conn.execute(sql, params or None).fetchall()]  # type: ignore[call-overload]
+
+
+def row(database: Database, sql: str, *params: Any, org_id: str = "acme") -> Record:
+    """The one row that there is."""
+    (only,) = rows(database, sql, *params, org_id=org_id)
+    return only
+
+
+def status(database: Database, queue: Queue) -> Record:
+    """Every number of one queue."""
+    return row(
+        database,
+        "SELECT * FROM sync_queue_status WHERE queue_no = %s",
+        queue.queue_no,
+        org_id=queue.org_id,
+    )
+
+
+def environment(database: Database) -> dict[str, str]:
+    """For a process of its own that works on the same database."""
+    return os.environ | {"DATABASE_URL": database.url}
