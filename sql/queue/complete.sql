@@ -36,13 +36,19 @@ identified AS (
         row_number() OVER (
             PARTITION BY projected.error_code IS NULL,
                          coalesce(projected.match_key, projected.line_no::text)
-            ORDER BY known.local_id IS NULL, projected.line_no
+            -- Whose e-mail it is already comes first, then who is known at all.
+            ORDER BY known.local_id IS DISTINCT FROM match.id, known.local_id IS NULL,
+                     projected.line_no
         ) AS claim_no
     FROM projected
     LEFT JOIN LATERAL (
         SELECT r.local_id FROM sync_record AS r
         WHERE r.connection_id = %(connection_id)s AND r.entity = %(entity)s
           AND r.external_id = projected.external_id
+          -- Our row was deleted by hand: the line that found it gone makes it again.
+          AND (projected.error_count = 0 OR EXISTS (
+              SELECT FROM {target} AS gone
+              WHERE gone.id = r.local_id AND gone.org_id = %(org_id)s::sync_org_id))
         LIMIT 1
     ) AS known ON true
     LEFT JOIN LATERAL (
@@ -123,7 +129,9 @@ explained AS (
 outcome AS MATERIALIZED (
     SELECT
         e.*,
-        e.code IN ('queue.lost_race', 'queue.target_gone', 'duplicate.key_taken')
+        -- Who holds the key may be leaving it in this very sync.
+        e.code IN ('queue.lost_race', 'queue.target_gone', 'duplicate.key_taken',
+                   'duplicate.claimed')
             AND e.error_count < %(max_retries)s AS is_retried,
         CASE e.code
             WHEN 'duplicate.same_batch'
@@ -149,7 +157,8 @@ remembered AS (
     WHERE result <> 'failed'
     ORDER BY external_id
     ON CONFLICT (connection_id, entity, external_id) DO UPDATE
-    SET content_hash = EXCLUDED.content_hash, applied_queue_no = EXCLUDED.applied_queue_no,
+    SET local_id = EXCLUDED.local_id, content_hash = EXCLUDED.content_hash,
+        applied_queue_no = EXCLUDED.applied_queue_no,
         applied_at = now(), tombstoned_at = NULL
 ),
 written AS (
