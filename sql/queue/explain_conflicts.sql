@@ -1,0 +1,8 @@
+-- Every conflict that a remote record had, oldest first. Caller: queue.explain.
+-- Index: sync_conflict_record_idx.
+SELECT c.id, c.conflict_type, c.state, c.message, c.created_at, c.resolved_at, c.resolved_by,
+    c.resolution, q.id AS queue_id
+FROM sync_conflict AS c LEFT JOIN sync_queue AS q ON q.queue_no = c.queue_no
+WHERE c.connection_id = %(connection_id)s AND c.entity = %(entity)s
+  AND c.external_id = %(external_id)s
+ORDER BY c.conflict_no

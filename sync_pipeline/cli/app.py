@@ -1,0 +1,127 @@
+"""The command `sync-pipeline`: which commands there are, and what happens when one fails.
+
+Belongs here: the list of commands. Does not: what they do (one module per group beside this one).
+
+A command's module is imported when it is called: Dagster takes seconds to import and only three
+commands need it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from sync_pipeline import __version__
+
+# name -> (module, what it does); in the order of the help.
+_COMMANDS = {
+    "demo": (
+        "demo",
+        "Sync the demo store into PostgreSQL, through Dagster: start here.",
+    ),
+    "dev": ("dev", "The same, then the Dagster UI and daemon until Ctrl-C."),
+    "db": ("db", "The database: url, migrate, verify, rollback, psql."),
+    "connect": ("connect", "Register a remote system."),
+    "doctor": ("doctor", "Examine a connection and say what to do about it."),
+    "sync": ("sync", "Bring one entity of a connection up to date."),
+    "status": ("status", "How syncs stand: the last ones, or one of them whole."),
+    "explain": ("explain", "Why a record is as it is: every line, change and conflict."),
+}
+
+
+class _Commands(TyperGroup):
+    """Commands that are imported when called, and errors that end as words."""
+
+    _is_listing = False
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002  (typer's signature)
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module_name, words = _COMMANDS[cmd_name]
+        if self._is_listing:
+            return TyperCommand(cmd_name, help=words)
+        module = import_module(f"sync_pipeline.cli.{module_name}")
+        command = typer.main.get_command(module.app)
+        command.name = cmd_name
+        return command
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+        with self._listing():
+            super().format_help(ctx, formatter)
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
+        """Run the command; whatever it raises becomes words and an exit code."""
+        as_json = "--json" in ctx.args or "--json" in getattr(ctx, "_protected_args", ())
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort, BrokenPipeError):
+            raise
+        except KeyboardInterrupt:
+            raise typer.Exit(_interrupted()) from None
+        except Exception as error:
+            if hasattr(error, "format_message") and not as_json:
+                raise  # wrong usage: typer says it well, and exits with 2
+            raise typer.Exit(_reported(error, as_json=as_json)) from None
+
+    @contextmanager
+    def _listing(self) -> Iterator[None]:
+        self._is_listing = True
+        try:
+            yield
+        finally:
+            self._is_listing = False
+
+
+def _reported(error: Exception, *, as_json: bool) -> int:
+    from sync_pipeline.cli import failures  # noqa: PLC0415  (psycopg and pydantic: 0.3 s)
+
+    if hasattr(error, "format_message"):
+        failure = failures.Failure(
+            "input.usage", str(error.format_message()), "See --help.", failures.BAD_INPUT
+        )
+        return failures.say(failure, as_json=as_json)
+    return failures.report(error, as_json=as_json)
+
+
+def _interrupted() -> int:
+    typer.echo("Stopped. What was applied stays; running it again goes on from there.", err=True)
+    return 130
+
+
+def _show_version(value: bool) -> None:  # noqa: FBT001  (typer's signature)
+    if value:
+        typer.echo(f"sync-pipeline {__version__}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_show_version)
+    ] = False,
+) -> None:
+    """Keeps a PostgreSQL back office in step with WooCommerce stores, and proves it.
+
+    Start with [bold]sync-pipeline demo[/bold]. Exit codes: 0 it worked, 1 it failed, 2 wrong input.
+    """
+
+
+def main() -> None:
+    """The console script."""
+    app(prog_name="sync-pipeline")

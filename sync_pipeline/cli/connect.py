@@ -1,0 +1,109 @@
+"""`sync-pipeline connect`: register a remote system.
+
+Belongs here: checking what a person typed. Does not: the row (sources/connections.py), whether the
+store answers (doctor.py).
+
+Keys are never arguments: they would stay in the shell's history. A connection names the
+environment variables that hold them.
+"""
+
+import os
+import re
+from typing import Annotated, Any
+
+import psycopg
+import typer
+
+from sync_pipeline.cli import output
+from sync_pipeline.errors import InputError
+from sync_pipeline.postgres.database import Database
+from sync_pipeline.settings import DatabaseSettings
+from sync_pipeline.sources import connections
+from sync_pipeline.sources.woocommerce.addresses import normalize_base_url
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Register a remote system.")
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LOOKS_LIKE_A_KEY = re.compile(r"c[ks]_[0-9A-Za-z]{16,}")
+_ROLE = re.compile(r"[a-z0-9_-]{1,60}")
+
+
+@app.callback()
+def systems() -> None:
+    """Register a remote system."""
+
+
+@app.command()
+def woocommerce(  # noqa: PLR0913  (one parameter an option)
+    name: Annotated[str, typer.Argument(help="What to call it: a-z, 0-9, - and _.")],
+    *,
+    org: Annotated[str, typer.Option(help="The organization it belongs to.")],
+    url: Annotated[str, typer.Option(help="The store's address, https://shop.example.")],
+    key_env: Annotated[str, typer.Option(help="Environment variable of the consumer key.")],
+    secret_env: Annotated[str, typer.Option(help="Environment variable of the consumer secret.")],
+    role: Annotated[
+        str | None, typer.Option(help="Accounts to read; WooCommerce's own default is customer.")
+    ] = None,
+    as_json: output.AsJson = False,
+) -> None:
+    """Register a WooCommerce store, or change the one of that name."""
+    base_url = normalize_base_url(url)
+    for option, variable in (("--key-env", key_env), ("--secret-env", secret_env)):
+        _require_variable_name(option, variable)
+    if role is not None and not _ROLE.fullmatch(role):
+        raise InputError(f"{role!r} is not a role.", remedy="Such as all, customer, subscriber.")
+    with Database.open(DatabaseSettings()) as database:
+        connection = _register(
+            database,
+            org_id=org,
+            name=name,
+            base_url=base_url,
+            key_env=key_env,
+            secret_env=secret_env,
+            options={"customer_role": role} if role else None,
+        )
+    unset = [variable for variable in (key_env, secret_env) if not os.environ.get(variable)]
+    if as_json:
+        output.print_json(
+            {
+                "success": True,
+                "name": connection.name,
+                "org_id": connection.org_id,
+                "system": connection.system,
+                "base_url": connection.base_url,
+                "key_env": key_env,
+                "secret_env": secret_env,
+                "options": dict(connection.options),
+                "unset_variables": unset,
+            }
+        )
+        return
+    typer.echo(f"Connected {connection.name} to {connection.base_url} for {connection.org_id}.")
+    if unset:
+        typer.echo(f"Not set in this shell yet: {', '.join(unset)}.")
+    typer.echo(f"Next: sync-pipeline doctor {connection.name}")
+
+
+def _register(database: Database, *, org_id: str, **values: Any) -> connections.Connection:  # noqa: ANN401
+    """`connections.connect`, where an organization that cannot be is wrong input."""
+    try:
+        return connections.connect(database, org_id=org_id, system="woocommerce", **values)
+    except psycopg.errors.InvalidTextRepresentation:
+        raise InputError(
+            f"{org_id!r} cannot be the id of an organization here.",
+            remedy="Give an id of the table organization; its type is your own.",
+        ) from None
+    except psycopg.errors.NotNullViolation:
+        raise InputError(
+            f"There is no organization {org_id!r}, and its table wants more than an id and a name.",
+            remedy="Make the organization first, then connect.",
+        ) from None
+
+
+def _require_variable_name(option: str, variable: str) -> None:
+    """Refuse a key given in place of a name; it is not repeated."""
+    if _LOOKS_LIKE_A_KEY.fullmatch(variable) or not _VARIABLE.fullmatch(variable):
+        raise InputError(
+            f"{option} takes the name of an environment variable, not the key itself.",
+            remedy=f"export SHOP_KEY=…, then {option} SHOP_KEY.",
+        )

@@ -1,0 +1,96 @@
+"""`sync-pipeline demo`: everything once, from nothing.
+
+Belongs here: database up, migrated, demo store connected, synced, summed up; `dev` begins with it
+too. Does not: how each of these is done.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+
+from sync_pipeline.cli import failures, output, summary
+from sync_pipeline.cli.launching import SyncOrder, run_sync
+from sync_pipeline.postgres.database import Database
+from sync_pipeline.postgres.migrations import migrate
+from sync_pipeline.postgres.urls import place
+from sync_pipeline.settings import DatabaseSettings
+from sync_pipeline.stages.opening import connect_demo
+
+if TYPE_CHECKING:
+    from sync_pipeline.orchestration.launch import SyncReport
+
+app = typer.Typer(add_completion=False)
+
+_NEXT = (
+    ("make dev", "the same in the Dagster UI, on http://127.0.0.1:3000"),
+    ("sync-pipeline status --latest", "this sync, whole"),
+    ("sync-pipeline explain demo customers 3", "why a record is as it is"),
+    ("sync-pipeline sync demo", "again: nothing to change, 0 lines"),
+    ("sync-pipeline db psql", "the tables: customer, sync_queue_status, sync_activity"),
+    ("sync-pipeline connect woocommerce --help", "your own store"),
+)
+
+
+@app.command()
+def demo(*, as_json: output.AsJson = False) -> None:
+    """Sync the demo store into PostgreSQL, through Dagster, and say what happened.
+
+    Without DATABASE_URL an embedded PostgreSQL is used. Run it again: nothing is left to change.
+    """
+    settings = DatabaseSettings()
+    with prepared(settings, is_quiet=as_json) as database:
+        report = sync_demo(settings, database, is_quiet=as_json)
+        if as_json:
+            output.print_json(summary.as_document(report))
+        else:
+            console = output.stdout()
+            summary.print_report(console, database, report)
+            _print_next(console)
+    if not summary.is_success(report):
+        raise typer.Exit(failures.FAILED)
+
+
+@contextmanager
+def prepared(settings: DatabaseSettings, *, is_quiet: bool) -> Iterator[Database]:
+    """The database, up and migrated, with the demo store connected; closed after the block.
+
+    Raises:
+        SyncError: the database is down, too old, full, or not ours to change.
+    """
+    console = Console(quiet=True) if is_quiet else output.stdout()
+    began = time.monotonic()
+    with Database.open(settings) as database:
+        console.print(f"{_where(settings, database.url)} ({_since(began)})")
+        began = time.monotonic()
+        applied = migrate(database.url)
+        done = f"{len(applied)} migrations applied" if applied else "the schema is up to date"
+        console.print(f"{done[:1].upper()}{done[1:]} ({_since(began)})")
+        connect_demo(database)
+        yield database
+
+
+def sync_demo(settings: DatabaseSettings, database: Database, *, is_quiet: bool) -> "SyncReport":
+    """Sync the demo store whole."""
+    if not is_quiet:
+        output.stdout().print("Syncing the customers of the demo store, as a Dagster run …\n")
+    return run_sync(settings, database, SyncOrder(connection="demo"), is_quiet=is_quiet)
+
+
+def _where(settings: DatabaseSettings, url: str) -> str:
+    if settings.url is None:
+        return f"Embedded PostgreSQL under {output.said(settings.local_dir)}/postgres"
+    return output.said(place(url))
+
+
+def _since(began: float) -> str:
+    return output.duration(time.monotonic() - began)
+
+
+def _print_next(console: Console) -> None:
+    console.print()
+    console.print("Next:")
+    console.print(output.facts([(f"  [bold]{what}[/bold]", why) for what, why in _NEXT]))

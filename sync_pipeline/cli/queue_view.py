@@ -1,0 +1,156 @@
+"""How a queue looks: a row of the list, a line, a bar, or whole.
+
+Belongs here: layout, pure. Does not: reading (queue/progress.py), printing (status.py).
+"""
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from sync_pipeline.cli import output
+from sync_pipeline.cli.output import duration, moment, number, said
+from sync_pipeline.queue.progress import FailedLine, Milestone, Standing
+
+
+def listing(queues: Sequence[Standing]) -> Table:
+    """The last queues, one a row."""
+    table = output.table(
+        "queue", "connection", "entity", "state", ">lines", ">created", ">updated", ">unchanged",
+        ">failed", "started (UTC)", "",
+    )  # fmt: skip
+    for one in queues:
+        it = one.progress
+        table.add_row(
+            it.queue_id,
+            it.connection,
+            it.entity,
+            _state(one),
+            number(it.total_count),
+            number(it.created_count),
+            number(it.updated_count),
+            number(it.unchanged_count),
+            number(it.failed_count),
+            moment(one.created_at),
+            "[yellow]needs a person[/yellow]" if it.is_action_required else "",
+        )
+    return table
+
+
+def one_line(now: Standing) -> str:
+    """How it stands, in one plain line."""
+    it = now.progress
+    eta = "" if it.eta_seconds is None or now.is_over else f", {duration(it.eta_seconds)} left"
+    return (
+        f"{it.connection} {it.entity} {it.state}: {it.processed_count:,} of {it.total_count:,} "
+        f"lines ({it.completion_percent:.0f} %), {it.failed_count:,} failed, "
+        f"{it.items_per_min:,.0f} a minute{eta}"
+    )
+
+
+def bar(now: Standing) -> RenderableType:
+    """How it stands, with a bar."""
+    percent = now.progress.completion_percent
+    return Group(ProgressBar(total=100, completed=percent, width=60), Text(one_line(now)))
+
+
+def whole(
+    now: Standing, happened: Sequence[Milestone], failed: Sequence[FailedLine]
+) -> RenderableType:
+    """Everything about one queue that fits a screen."""
+    it = now.progress
+    parts: list[RenderableType] = [
+        f"[bold]{it.connection} {it.entity}[/bold]: {_state(now)}  [dim]{it.queue_id}[/dim]",
+        "",
+        output.facts(_facts(now)),
+    ]
+    if it.is_action_required:
+        parts += ["", f"[yellow]Needs a person: {said(it.action_required_reason)}[/yellow]"]
+    if happened:
+        parts += ["", "What happened (UTC)", _timeline(happened)]
+    if failed:
+        parts += ["", f"Failed, {len(failed)} of {it.failed_count:,}", _failures(failed)]
+        parts += ["", f"Why: sync-pipeline explain {it.connection} {it.entity} ID"]
+    if not now.is_over:
+        parts += ["", f"Follow it: sync-pipeline status {it.queue_id} --watch"]
+    return Group(*parts)
+
+
+def _state(now: Standing) -> str:
+    paused = " (paused)" if now.is_paused else ""
+    return f"{output.state(now.progress.state)}{paused}"
+
+
+def _facts(now: Standing) -> list[tuple[str, str]]:
+    it = now.progress
+    rows = [
+        ("read", _read(now)),
+        (
+            "lines",
+            f"{number(it.total_count)}: {number(it.done_count)} done, "
+            f"{number(it.draft_count)} waiting, {number(it.processing_count)} in work, "
+            f"{number(it.failed_count)} failed, {number(it.cancelled_count)} cancelled",
+        ),
+        ("created", number(it.created_count)),
+        ("updated", number(it.updated_count)),
+        ("unchanged", number(it.unchanged_count)),
+        ("progress", f"{it.completion_percent:g} %{_pace(now)}"),
+        ("stage", f"{now.stage}, started {it.process_count} times"),
+        ("lifetime value", f"rule {now.lifetime_value_rule}"),
+        ("organization", said(now.org_id)),
+        ("started", f"{moment(now.created_at)} UTC{_by(now)}"),
+    ]
+    if now.filters:
+        words = ", ".join(f"{name} {said(value)}" for name, value in now.filters.items())
+        rows.insert(0, ("only", words))
+    if now.finished_at is not None:
+        took = (now.finished_at - now.created_at).total_seconds()
+        rows.append(("finished", f"{moment(now.finished_at)} UTC, after {duration(took)}"))
+    if now.dagster_run_id:
+        rows.append(("Dagster run", now.dagster_run_id))
+    return rows
+
+
+def _read(now: Standing) -> str:
+    proof = {
+        True: "complete, proven",
+        False: "[yellow]not proven complete[/yellow]",
+        None: "a part" if now.filters else "not known yet",
+    }[now.is_complete]
+    return f"{number(now.scanned_count)} of {number(now.source_total)} ({proof})"
+
+
+def _pace(now: Standing) -> str:
+    it = now.progress
+    pace = f", {it.items_per_min:,.0f} a minute" if it.items_per_min else ""
+    left = it.eta_seconds if not now.is_over else None
+    return pace + (f", {duration(left)} left" if left is not None else "")
+
+
+def _by(now: Standing) -> str:
+    return f" by {said(now.created_by)}" if now.created_by else ""
+
+
+_STATUS_STYLES = {"error": "red", "warning": "yellow", "success": "green"}
+
+
+def _timeline(happened: Sequence[Milestone]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    for one in happened:
+        style = _STATUS_STYLES.get(one.status, "")
+        words = said(one.message)
+        table.add_row(
+            f"[dim]{one.created_at:%H:%M:%S}.{one.created_at.microsecond // 1000:03d}[/dim]",
+            one.activity_type.replace("_", " "),
+            f"[{style}]{words}[/{style}]" if style else words,
+        )
+    return table
+
+
+def _failures(failed: Sequence[FailedLine]) -> Table:
+    table = output.table(">id", "code", "why")
+    for line in failed:
+        table.add_row(said(line.external_id), said(line.error_code), said(line.error_message))
+    return table

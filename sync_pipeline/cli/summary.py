@@ -1,0 +1,146 @@
+"""What a sync did, in words a person understands.
+
+Belongs here: from a report to lines of text and to JSON. Does not: running it, printing errors.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from sync_pipeline.cli import output
+from sync_pipeline.cli.output import duration, number, said
+from sync_pipeline.cli.progress_bar import STAGE_WORDS
+from sync_pipeline.postgres.database import Database
+from sync_pipeline.queue.progress import FailedLine, Milestone, failed_lines, milestones
+from sync_pipeline.queue.queues import find_queue
+
+if TYPE_CHECKING:
+    from sync_pipeline.orchestration.launch import SyncReport
+
+_FAILED_SHOWN = 5
+_CENT = Decimal("0.01")
+
+
+def is_success(report: "SyncReport") -> bool:
+    """Whether the command worked: everything that was read is applied and proven."""
+    return report.success and report.state == "done"
+
+
+def as_document(report: "SyncReport") -> dict[str, Any]:
+    """The JSON form of a report. With `success` false, `error` says why."""
+    document: dict[str, Any] = {
+        "success": is_success(report),
+        "queue_id": report.queue_id,
+        "dagster_run_id": report.run_id,
+        "is_new": report.is_new,
+        "state": report.state,
+        "read_count": report.read,
+        "total_count": report.lines,
+        "created_count": report.created,
+        "updated_count": report.updated,
+        "unchanged_count": report.unchanged,
+        "failed_count": report.failed,
+        "stage_seconds": {name: round(value, 3) for name, value in report.stage_seconds.items()},
+        "agree": report.verdict.agree if report.verdict else None,
+        "reconciliation": asdict(report.verdict) if report.verdict else None,
+    }
+    if not is_success(report):
+        document["error"] = {
+            "code": report.error_code or f"queue.{report.state}",
+            "message": reason(report),
+            "remedy": f"sync-pipeline status {report.queue_id}",
+        }
+    return document
+
+
+def reason(report: "SyncReport") -> str:
+    """Why a sync is not simply done."""
+    if report.error:
+        return report.error
+    return str(report.status.get("action_required_reason") or f"The sync ended as {report.state}.")
+
+
+def print_report(console: Console, database: Database, report: "SyncReport") -> None:
+    """The summary on stdout."""
+    queue = find_queue(database, report.queue_id)
+    seconds = sum(report.stage_seconds.values())
+    title = f"[bold]{queue.connection} {queue.entity}[/bold]: {output.state(report.state)}"
+    console.print(f"{title} in {duration(seconds)}")
+    console.print()
+    console.print(output.facts(_counts(report, queue.entity)))
+    console.print()
+    console.print(output.facts(_stages(report.stage_seconds)))
+    console.print()
+    for line in _findings(report, milestones(database, queue)):
+        console.print(line)
+    for failed in failed_lines(database, queue, most=_FAILED_SHOWN) if report.failed else ():
+        console.print(f"  {_failed_line(queue.entity, failed)}")
+    if not is_success(report):
+        console.print(f"[red]{said(reason(report))}[/red]")
+    console.print()
+    console.print(f"[dim]queue {report.queue_id}, Dagster run {report.run_id}[/dim]")
+
+
+def _counts(report: "SyncReport", entity: str) -> list[tuple[str, str]]:
+    nothing = "  nothing to change: 0 lines" if not report.lines and report.success else ""
+    return [
+        ("read", f"{number(report.read)} {entity}"),
+        ("lines", f"{number(report.lines)}{nothing}"),
+        ("created", number(report.created)),
+        ("updated", number(report.updated)),
+        ("unchanged", number(report.unchanged)),
+        ("failed", f"[red]{number(report.failed)}[/red]" if report.failed else "0"),
+    ]
+
+
+def _stages(stage_seconds: Mapping[str, float]) -> list[tuple[str, str]]:
+    return [
+        (STAGE_WORDS.get(name, name), duration(seconds)) for name, seconds in stage_seconds.items()
+    ]
+
+
+def _findings(report: "SyncReport", happened: list[Milestone]) -> list[str]:
+    lines = []
+    if report.verdict is not None:
+        style = {True: "green", False: "yellow", None: "dim"}[report.verdict.agree]
+        words = said(report.verdict.in_words)
+        lines.append(f"[{style}]{words[:1].upper()}{words[1:]}.[/{style}]")
+    rules = [
+        sentence
+        for one in happened
+        if one.activity_type == "enqueue_completed"
+        and one.details
+        and (sentence := rules_differ(one.details, str(report.status.get("lifetime_value_rule"))))
+    ]
+    lines += rules[-1:]
+    lines += [f"{said(one.message)}." for one in happened if one.activity_type in _WORTH_SAYING]
+    return lines
+
+
+_WORTH_SAYING = ("orders_unreadable", "currencies_mixed")
+
+
+def rules_differ(amounts: Mapping[str, Any], rule: str) -> str:
+    """How far the two rules of the lifetime value are apart; empty when they are not. Pure.
+
+    Args:
+        amounts: lifetime_value_all_orders and lifetime_value_paid_net, decimals as text.
+        rule: the one in use.
+    """
+    every = Decimal(str(amounts.get("lifetime_value_all_orders", 0)))
+    paid = Decimal(str(amounts.get("lifetime_value_paid_net", 0)))
+    if every == paid:
+        return ""
+    share = f", {abs(every - paid) / every:.1%} of it" if every else ""
+    return (
+        f"Lifetime values: {every.quantize(_CENT):,} by all orders, {paid.quantize(_CENT):,} by "
+        f"paid orders less refunds: {abs(every - paid).quantize(_CENT):,} apart{share}. "
+        f"In use: {rule} (SYNC_QUEUE_LIFETIME_VALUE_RULE)."
+    )
+
+
+def _failed_line(entity: str, line: FailedLine) -> str:
+    return f"{entity} {said(line.external_id)}: {said(line.error_message)} ({line.error_code})"

@@ -1,0 +1,65 @@
+"""`sync-pipeline sync`: bring one entity of a connection up to date.
+
+Belongs here: its options and exit code. Does not: running it (launching.py), words (summary.py).
+
+Exit code 1 when the sync failed, and when it is `partial`: something was not applied or not
+proven, and the reason is printed. 0 means that both sides agree, or that the filter was met.
+"""
+
+from typing import Annotated
+
+import typer
+
+from sync_pipeline.cli import failures, output, summary
+from sync_pipeline.cli.launching import SyncOrder, run_sync
+from sync_pipeline.errors import InputError
+from sync_pipeline.postgres.database import Database
+from sync_pipeline.queue.filters import Filters
+from sync_pipeline.settings import DatabaseSettings
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def sync(  # noqa: PLR0913  (one parameter an option)
+    name: Annotated[str, typer.Argument(help="The connection.")],
+    *,
+    entity: Annotated[str, typer.Option(help="What to sync.")] = "customers",
+    limit: Annotated[int | None, typer.Option(help="Only the first N records by id.")] = None,
+    email: Annotated[str | None, typer.Option(help="Only the account with this address.")] = None,
+    external_id: Annotated[
+        str | None, typer.Option(help="Only the record with this id in the remote system.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Lines a batch; SYNC_QUEUE_BATCH_SIZE, 500.")
+    ] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="The same key again is the same sync, resumed.")
+    ] = None,
+    as_json: output.AsJson = False,
+) -> None:
+    """Bring one entity of a connection up to date, through Dagster.
+
+    A sync that was stopped goes on where it was. Exit code 0 when it is done, 1 when it failed or
+    is partial (the reason is printed), 2 for wrong input.
+    """
+    if batch_size is not None and batch_size < 1:
+        raise InputError(f"batch_size is {batch_size}.", remedy="Use 1 or more, or leave it out.")
+    order = SyncOrder(
+        connection=name,
+        entity=entity,
+        filters=Filters(limit=limit, email=email, external_id=external_id),
+        idempotency_key=idempotency_key,
+        batch_size=batch_size,
+    )
+    settings = DatabaseSettings()
+    with Database.open(settings) as database:
+        report = run_sync(settings, database, order, is_quiet=as_json)
+        if as_json:
+            output.print_json(summary.as_document(report))
+        else:
+            if not report.is_new:
+                output.stderr().print("This sync was started before; it was resumed.")
+            summary.print_report(output.stdout(), database, report)
+    if not summary.is_success(report):
+        raise typer.Exit(failures.FAILED)
