@@ -138,7 +138,7 @@ CREATE TABLE IF NOT EXISTS sync_record (
 ) WITH (fillfactor = 80);
 -- Two remote records never own one row of ours.
 CREATE UNIQUE INDEX IF NOT EXISTS sync_record_local_idx
-    ON sync_record (connection_id, entity, local_id) WHERE tombstoned_at IS NULL;
+    ON sync_record (local_id, connection_id, entity) WHERE tombstoned_at IS NULL;
 
 -- Source time up to which a listing is read whole. Moves in the transaction that makes the lines.
 CREATE TABLE IF NOT EXISTS sync_watermark (

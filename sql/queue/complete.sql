@@ -48,12 +48,16 @@ identified AS (
           -- Our row was deleted by hand: the line that found it gone makes it again.
           AND (projected.error_count = 0 OR EXISTS (
               SELECT FROM {target} AS gone
-              WHERE gone.id = r.local_id AND gone.org_id = %(org_id)s::sync_org_id))
+              WHERE gone.id = r.local_id))
         LIMIT 1
     ) AS known ON true
     LEFT JOIN LATERAL (
-        SELECT t.id FROM {target} AS t
-        WHERE t.org_id = %(org_id)s::sync_org_id AND t.{match_column} = projected.match_key
+        SELECT t.id FROM (
+            SELECT id FROM {target}
+            WHERE org_id = %(org_id)s::sync_org_id AND {match_column} = projected.match_key
+            -- Else ORDER BY … LIMIT walks the primary key until it meets the e-mail (3 s a batch).
+            OFFSET 0
+        ) AS t
         ORDER BY t.id LIMIT 1
     ) AS match ON true
 ),
@@ -68,10 +72,15 @@ judged AS MATERIALIZED (
         END AS refusal
     FROM identified AS i
     LEFT JOIN LATERAL (
-        SELECT r.external_id FROM sync_record AS r
+        SELECT r.external_id FROM (
+            SELECT external_id, connection_id, entity FROM sync_record
+            WHERE local_id = i.match_id AND tombstoned_at IS NULL
+            -- Else statistics of a growing table choose the prefix of the primary key: every
+            -- record of the connection for every line (3 s a batch).
+            OFFSET 0
+        ) AS r
         WHERE i.known_id IS NULL AND r.connection_id = %(connection_id)s
-          AND r.entity = %(entity)s AND r.local_id = i.match_id AND r.tombstoned_at IS NULL
-          AND r.external_id <> i.external_id
+          AND r.entity = %(entity)s AND r.external_id <> i.external_id
         LIMIT 1
     ) AS claimed ON true
     ORDER BY i.target_id, i.match_key
@@ -87,7 +96,9 @@ ready AS MATERIALIZED (
     FROM judged AS j
     LEFT JOIN LATERAL (
         SELECT t.id, {t_columns} FROM {target} AS t
-        WHERE j.refusal IS NULL AND t.id = j.target_id AND t.org_id = %(org_id)s::sync_org_id
+        -- By the key alone: a second condition would offer the planner a second index. Row-level
+        -- security holds the organization.
+        WHERE j.refusal IS NULL AND t.id = j.target_id
         FOR NO KEY UPDATE
     ) AS current ON true
 ),

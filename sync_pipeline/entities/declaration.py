@@ -5,6 +5,7 @@ entity says (entities/woocommerce_*.py), when it is synced (orchestration/).
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import md5
 
 from psycopg import sql
@@ -20,14 +21,14 @@ class Entity:
     Attributes:
         system: "woocommerce" or "odoo".
         name: "customers", …; with `system` the prefix of its assets.
-        listing: what is read to have every record.
+        listing: what is read to have every record. Its fields are all that is hashed, so a field
+            that changes by itself (date_modified, related_ids) is not asked for.
         figures_listing: what is read besides to enrich the records (orders for customers).
         projection: file of `sql/`, from a line's payload to typed columns.
         enrichment: file of `sql/` giving (external_id, extra) per record, or None.
         target: our table.
         match_column: generated column of the target that `match_key` of the projection finds.
         columns: columns of the target that the projection fills, in order.
-        volatile_fields: fields of the payload that change by themselves; kept out of the hash.
     """
 
     system: str
@@ -39,16 +40,16 @@ class Entity:
     target: str
     match_column: str
     columns: tuple[str, ...]
-    volatile_fields: tuple[str, ...]
 
     def hash_salt(self, rule: str) -> str:
         """What makes a content hash out of date besides the content: the mapping and its rule."""
         text = statement(self.projection) + rule
         return md5(text.encode(), usedforsecurity=False).hexdigest()
 
-    def complete_statement(self) -> sql.Composed:
+    @cached_property
+    def complete_statement(self) -> sql.SQL:
         """`queue/complete.sql` for this entity."""
-        return sql.SQL(statement("queue/complete")).format(
+        composed = sql.SQL(statement("queue/complete")).format(
             projection=sql.SQL(statement(self.projection)),
             target=sql.Identifier(self.target),
             match_column=sql.Identifier(self.match_column),
@@ -66,6 +67,7 @@ class Entity:
             new_object=self._object(""),
             old_object=self._object("old_"),
         )
+        return sql.SQL(composed.as_string())
 
     def _listed(self, table: str | None) -> sql.Composed:
         names = [

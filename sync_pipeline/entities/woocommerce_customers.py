@@ -54,5 +54,4 @@ CUSTOMERS = Entity(
         "metadata",
         "tags",
     ),
-    volatile_fields=("_links", "date_modified_gmt", "avatar_url"),
 )

@@ -67,8 +67,9 @@ def complete(
         LeaseLostError: the lease was taken over; nothing was written.
         psycopg.Error: the database refused; the caller rolls back and decides (`isolate`).
     """
+    conn.execute(statement("queue/plan"))
     row = conn.execute(
-        entity.complete_statement(),
+        entity.complete_statement,
         {
             "queue_no": lease.queue_no,
             "batch_no": lease.batch_no,
@@ -83,6 +84,7 @@ def complete(
             "backoff_seconds": backoff_seconds,
             "id_prefix": time_ordered_prefix(time.time_ns() // 1_000_000),
         },
+        prepare=True,
     ).fetchone()
     if row is None:
         raise _lost(lease)

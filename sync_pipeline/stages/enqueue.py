@@ -85,7 +85,6 @@ def _make(conn: DictConnection, queue: Queue, entity: Entity) -> Enqueued:
             "sweep_listing": sweep_name(listing),
             "is_swept": is_swept,
             "salt": entity.hash_salt(queue.lifetime_value_rule),
-            "volatile_fields": list(entity.volatile_fields),
         },
     ).rowcount
     conn.execute(
