@@ -119,10 +119,14 @@ def open_queue(
             idempotency_key=idempotency_key,
             created_by=created_by,
         )
-    if idempotency_key is not None or standing.filters != filters:
+    # The same key: another process made it between our two looks.
+    is_meant = standing.idempotency_key == idempotency_key and idempotency_key is not None
+    is_joined = idempotency_key is None and standing.filters == filters
+    if not (is_meant or is_joined):
         raise QueueOpenError(
             f"A sync of {connection.name} {entity} is open with other settings: {standing.id}.",
-            remedy=f"Finish it first: sync-pipeline sync {connection.name} {standing.filters.as_options()}".rstrip()
+            remedy="Finish it first: "
+            f"sync-pipeline sync {connection.name} {standing.filters.as_options()}".rstrip()
             + ".",
         )
     return standing, False

@@ -242,7 +242,7 @@ class TestDuplicateKey:
     ):
         apply(customer(1, email="a@x.test"), customer(2, email="b@x.test"))
 
-        queue, outcome = apply(
+        _queue, outcome = apply(
             customer(1, email="b@x.test"),
             customer(2, email="a@x.test"),
             batch_size=batch_size,
@@ -324,7 +324,7 @@ class TestAudit:
         }
 
     def test_given_a_new_customer_then_after_holds_every_column(self, database, apply):
-        queue, _ = apply(customer(1), orders=[order(1, 1, "12.30")])
+        _queue, _ = apply(customer(1), orders=[order(1, 1, "12.30")])
 
         activity = row(
             database,

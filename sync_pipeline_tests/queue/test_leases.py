@@ -51,6 +51,12 @@ def finish(database, queue, lease):
         return complete(conn, lease, queue, CUSTOMERS, backoff_seconds=0)
 
 
+def finish_and_fail(database, queue, lease):
+    with database.organization(queue.org_id) as conn:
+        complete(conn, lease, queue, CUSTOMERS, backoff_seconds=0)
+        raise RuntimeError
+
+
 def batch_states(database):
     found = rows(database, "SELECT state FROM sync_batch ORDER BY batch_no")
     return [one["state"] for one in found]
@@ -150,9 +156,8 @@ class TestComplete:
         queue = make()
         lease = take(database, queue)
 
-        with pytest.raises(RuntimeError), database.organization(queue.org_id) as conn:
-            complete(conn, lease, queue, CUSTOMERS, backoff_seconds=0)
-            raise RuntimeError
+        with pytest.raises(RuntimeError):
+            finish_and_fail(database, queue, lease)
 
         assert batch_states(database) == ["processing"]
         assert rows(database, "SELECT * FROM customer") == []

@@ -1,0 +1,44 @@
+"""Filters and backoff: values and decisions, without a database."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sync_pipeline.errors import InputError
+from sync_pipeline.queue.backoff import backoff_seconds
+from sync_pipeline.queue.filters import Filters
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"limit": 0}, {"limit": -1}, {"email": "nobody"}, {"external_id": "a1"}, {"external_id": ""}],
+)
+def test_given_a_filter_that_selects_nothing_then_an_input_error(bad):
+    with pytest.raises(InputError):
+        Filters(**bad)
+
+
+@given(
+    limit=st.none() | st.integers(1, 10_000),
+    email=st.none() | st.just("a@b.de"),
+    external_id=st.none() | st.integers(1, 10**9).map(str),
+)
+def test_any_filters_come_back_from_the_queue_row_as_they_were(limit, email, external_id):
+    filters = Filters(limit, email, external_id)
+
+    assert Filters.from_dict(filters.as_dict()) == filters
+    assert filters.is_everything == (filters.as_options() == "")
+
+
+@pytest.mark.parametrize(
+    ("attempt", "seconds"), [(1, 1), (2, 2), (3, 4), (4, 8), (5, 16), (6, 16), (1000, 16)]
+)
+def test_given_no_jitter_then_waits_double_up_to_the_cap(attempt, seconds):
+    assert backoff_seconds(attempt, 1000, 16_000, 0) == seconds
+
+
+@given(attempt=st.integers(0, 50), chance=st.floats(0, 1, exclude_max=True))
+def test_any_jitter_takes_at_most_a_quarter_off(attempt, chance):
+    whole = backoff_seconds(attempt, 1000, 16_000, 0)
+
+    assert 0.75 * whole <= backoff_seconds(attempt, 1000, 16_000, chance) <= whole
