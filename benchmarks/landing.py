@@ -1,0 +1,109 @@
+"""Made customers, landed as an extract would have landed them, and queues over them.
+
+Belongs here: the rows that benchmarks work on. Does not: measuring.
+
+Pages are landed once, for queue number 1. `fresh_queue` empties everything that a sync writes and
+opens queue number 1 anew, so that every round begins with the same pages and nothing else.
+"""
+
+import json
+from collections.abc import Iterator
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from benchmarks.throwaway import Bench, Connection
+from sync_pipeline.demo.made_customers import FIRST_CUSTOMER_ID, MadeCustomers
+from sync_pipeline.entities.woocommerce_customers import CUSTOMERS
+from sync_pipeline.postgres.statements import statement
+from sync_pipeline.queue.queues import Queue, begin, open_queue
+from sync_pipeline.settings import QueueSettings
+from sync_pipeline.sources.connections import connect
+
+ORGANIZATION = "bench"
+QUEUE_NO = 1
+PAGE_RECORDS = 100
+_COPY_PAGES = """
+    COPY sync_page (queue_no, listing, first_offset, record_limit, org_id, n_records, total, body,
+        elapsed_ms) FROM STDIN
+"""
+
+
+def land_pages(bench: Bench, lines: int) -> None:
+    """Land that many made customers, in pages of 100 with the fields that are asked for."""
+    bench.connection.execute("TRUNCATE sync_page")
+    with bench.connection.cursor().copy(_COPY_PAGES) as copy:
+        for offset, body in _pages(lines):
+            copy.write_row(
+                (
+                    QUEUE_NO,
+                    CUSTOMERS.listing.name,
+                    offset,
+                    PAGE_RECORDS,
+                    ORGANIZATION,
+                    min(PAGE_RECORDS, lines - offset),
+                    lines,
+                    body,
+                    0,
+                )
+            )
+    bench.connection.execute("VACUUM ANALYZE sync_page")
+
+
+def fresh_queue(bench: Bench, lines: int, settings: QueueSettings) -> Queue:
+    """Queue number 1 over the landed pages, ready to be enqueued; all else is empty."""
+    empty_what_a_sync_writes(bench.connection)
+    connection = connect(
+        bench.database,
+        org_id=ORGANIZATION,
+        name="bench",
+        system="woocommerce",
+        base_url="http://127.0.0.1:9",
+        key_env="BENCH_KEY",
+        secret_env="BENCH_SECRET",
+    )
+    queue, _ = open_queue(bench.database, connection, CUSTOMERS.name, settings=settings)
+    begin(bench.database, queue, run_id=None)
+    end_extract(bench, queue, lines)
+    return queue
+
+
+def end_extract(bench: Bench, queue: Queue, lines: int) -> None:
+    """As if an extract had landed everything."""
+    coverage = {"scanned": lines, "total": lines, "is_complete": True, "is_swept": False}
+    with bench.database.organization(queue.org_id) as conn:
+        conn.execute(
+            statement("extract/finish"),
+            {
+                "queue_no": queue.queue_no,
+                "is_complete": True,
+                "source_total": lines,
+                "note": Jsonb({"records": coverage}),
+            },
+        )
+
+
+def empty_what_a_sync_writes(connection: Connection) -> None:
+    """Empty every table of a sync but sync_page, and customer."""
+    names = connection.execute(
+        "SELECT relname FROM pg_class"
+        " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
+        " AND NOT relispartition AND (relname = 'customer' OR relname LIKE 'sync\\_%'"
+        "      AND relname NOT LIKE 'sync\\_migration%' AND relname <> 'sync_page')"
+    ).fetchall()
+    connection.execute(
+        sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(
+            sql.SQL(", ").join(sql.Identifier(str(name)) for (name,) in names)
+        )
+    )
+
+
+def _pages(lines: int) -> Iterator[tuple[int, str]]:
+    made = MadeCustomers(lines)
+    fields = CUSTOMERS.listing.fields
+    for offset in range(0, lines, PAGE_RECORDS):
+        records = [
+            made.record(FIRST_CUSTOMER_ID + number)
+            for number in range(offset, min(offset + PAGE_RECORDS, lines))
+        ]
+        yield offset, json.dumps([{name: record[name] for name in fields} for record in records])
