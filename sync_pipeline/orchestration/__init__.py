@@ -1,0 +1,1 @@
+"""The Dagster shell around the stages: when they run, and how people see that they did."""

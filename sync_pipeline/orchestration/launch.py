@@ -3,16 +3,34 @@
 Belongs here: what the command line needs of Dagster. Does not: the stages, how a report looks.
 """
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import dagster as dg
 
-from sync_pipeline.orchestration.progress import OnProgress
+from sync_pipeline.entities import Entity, entity_of
+from sync_pipeline.orchestration.assets import asset_key
+from sync_pipeline.orchestration.build import build_definitions
+from sync_pipeline.orchestration.config import SyncConfig
+from sync_pipeline.orchestration.jobs import job_name
+from sync_pipeline.orchestration.partitions import ensure_partition
+from sync_pipeline.orchestration.processes import close_dead_runs
+from sync_pipeline.orchestration.progress import OnProgress, listening
+from sync_pipeline.orchestration.resource import provided
+from sync_pipeline.orchestration.runs import QUEUE_TAG, run_tags
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.filters import Filters
+from sync_pipeline.queue.queues import Queue, find_queue, open_queue, queue_status
+from sync_pipeline.settings import QueueSettings
+from sync_pipeline.sources.connections import find_connection
 from sync_pipeline.stages.reconcile import Verdict
+
+_UNEXPECTED: Final = "sync.unexpected"
+# The label by which the UI files a run under the code location that has its job.
+_REPOSITORY_TAG: Final = ".dagster/repository"
+_REPOSITORY: Final = "__repository__@sync_pipeline"
 
 
 @dataclass(frozen=True)
@@ -71,4 +89,115 @@ def launch_sync(  # noqa: PLR0913  (what the command line takes)
         InputError: no such connection or entity, a filter that selects nothing, another sync is
             open. Nothing was started. What goes wrong later is in the report.
     """
-    raise NotImplementedError
+    connection = find_connection(database, connection_name)
+    declared = entity_of(connection.system, entity)
+    config = SyncConfig(
+        **(filters or Filters()).as_dict(), idempotency_key=idempotency_key, batch_size=batch_size
+    )
+    # Opened here, so that what cannot be is said before there is a run; the run joins it.
+    queue, is_new = open_queue(
+        database,
+        connection,
+        entity,
+        settings=config.queue_settings(QueueSettings()),
+        filters=config.filters(),
+        idempotency_key=idempotency_key,
+        created_by="sync-pipeline",
+    )
+    close_dead_runs(instance)
+    ensure_partition(instance, connection.name)
+    with provided(database), listening(on_progress):
+        result = _execute(instance, declared, queue, config)
+    return _report(instance, database, queue, result, is_new=is_new)
+
+
+def _execute(
+    instance: dg.DagsterInstance, entity: Entity, queue: Queue, config: SyncConfig
+) -> dg.ExecuteInProcessResult:
+    job = build_definitions().resolve_job_def(job_name(entity.name))
+    run_id = str(uuid.uuid4())
+    step = asset_key(entity, "pages").to_python_identifier()
+    return job.execute_in_process(
+        run_id=run_id,
+        instance=instance,
+        partition_key=queue.connection,
+        raise_on_error=False,
+        tags=run_tags(run_id, queue) | {_REPOSITORY_TAG: _REPOSITORY},
+        run_config={
+            "ops": {step: {"config": config.model_dump(exclude_none=True)}},
+            # The log is in the UI; the terminal belongs to who called.
+            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+        },
+    )
+
+
+def _report(
+    instance: dg.DagsterInstance,
+    database: Database,
+    opened: Queue,
+    result: dg.ExecuteInProcessResult,
+    *,
+    is_new: bool,
+) -> SyncReport:
+    run = instance.get_run_by_id(result.run_id)
+    queue = find_queue(database, run.tags[QUEUE_TAG]) if run is not None else opened
+    with database.organization(queue.org_id) as conn:
+        status = queue_status(conn, queue.queue_no)
+    error, code = _error(result)
+    return SyncReport(
+        queue_id=str(queue.id),
+        run_id=result.run_id,
+        is_new=is_new,
+        state=str(status["state"]),
+        read=int(status["scanned_count"]),
+        lines=int(status["total_count"]),
+        created=int(status["created_count"]),
+        updated=int(status["updated_count"]),
+        unchanged=int(status["unchanged_count"]),
+        failed=int(status["failed_count"]),
+        stage_seconds=_stage_seconds(result),
+        verdict=_verdict(status["reconciliation"]),
+        success=result.success,
+        error=error,
+        error_code=code,
+        status=status,
+    )
+
+
+def _stage_seconds(result: dg.ExecuteInProcessResult) -> dict[str, float]:
+    """The work of each stage, without what Dagster adds around it."""
+    seconds = {}
+    for event in result.get_asset_materialization_events():
+        value = event.materialization.metadata["seconds"].value
+        if event.asset_key is not None and isinstance(value, float):
+            seconds[event.asset_key.path[-1]] = value
+    return seconds
+
+
+def _verdict(kept: Mapping[str, Any] | None) -> Verdict | None:
+    if kept is None:
+        return None
+    ids = {name: tuple(kept[name]) for name in ("missing_ids", "extra_ids")}
+    return Verdict(**(dict(kept) | ids))
+
+
+def _error(result: dg.ExecuteInProcessResult) -> tuple[str | None, str | None]:
+    """What went wrong first, for people, and its stable code."""
+    if result.success:
+        return None, None
+    for evaluation in result.get_asset_check_evaluations():
+        if evaluation.blocking and not evaluation.passed:
+            return f"{evaluation.check_name}: {evaluation.description}", "check.failed"
+    for event in result.filter_events(lambda event: event.is_step_failure):
+        failure = event.step_failure_data.user_failure_data
+        if failure is not None:
+            code = failure.metadata["code"].value if "code" in failure.metadata else None
+            return failure.description, str(code or _UNEXPECTED)
+        if (info := event.step_failure_data.error) is not None:
+            return _said((info.cause or info).message), _UNEXPECTED
+    return "The run failed before its first step; see it in the Dagster UI.", _UNEXPECTED
+
+
+def _said(message: str) -> str:
+    """The last line of an unexpected error, without its traceback."""
+    return f"Unexpected error: {message.strip().splitlines()[-1]}"

@@ -1,0 +1,27 @@
+"""Puts the definitions together, in the one place where all of them meet.
+
+Belongs here: assembly. Does not: what is assembled. Nothing here reads the environment.
+"""
+
+import dagster as dg
+
+from sync_pipeline.entities import ENTITIES
+from sync_pipeline.orchestration.assets import entity_assets
+from sync_pipeline.orchestration.jobs import sync_job
+from sync_pipeline.orchestration.resource import SyncResource
+from sync_pipeline.orchestration.sensors import connections_sensor
+
+
+def build_definitions(*, sync: SyncResource | None = None) -> dg.Definitions:
+    """Everything Dagster loads.
+
+    Args:
+        sync: the database and the stores to work with; those of the environment when None.
+    """
+    return dg.Definitions(
+        assets=[asset for entity in ENTITIES for asset in entity_assets(entity)],
+        jobs=[sync_job(entity) for entity in ENTITIES],
+        sensors=[connections_sensor],
+        resources={"sync": sync or SyncResource()},
+        executor=dg.in_process_executor,
+    )

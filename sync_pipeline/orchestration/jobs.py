@@ -1,0 +1,32 @@
+"""The jobs: one per entity, its four assets in one run and one process.
+
+Belongs here: what runs together. Does not: when (sensors.py), by hand (launch.py).
+
+In one process, because four trivial assets take 0.5 s there and 8 to 13 s in processes of their
+own, and the work is in PostgreSQL and in threads anyway.
+"""
+
+from typing import Any
+
+import dagster as dg
+
+from sync_pipeline.entities import Entity
+from sync_pipeline.orchestration.assets import asset_key
+from sync_pipeline.orchestration.progress import STAGES
+
+
+def sync_job(entity: Entity) -> Any:  # noqa: ANN401  (Dagster exports no name for it)
+    """The whole sync of one entity of one connection (its partition)."""
+    return dg.define_asset_job(
+        name=job_name(entity.name),
+        selection=dg.AssetSelection.assets(*(asset_key(entity, stage) for stage in STAGES)),
+        executor_def=dg.in_process_executor,
+        tags={"sync/entity": entity.name},
+        description=f"Bring our {entity.name} in step with a store: read, enqueue, apply, prove. "
+        "Stopped at any instant, the next start goes on where it was.",
+    )
+
+
+def job_name(entity: str) -> str:
+    """The job that syncs an entity."""
+    return f"sync_{entity}"

@@ -1,0 +1,96 @@
+"""Which process works on a run, and what becomes of a run whose process is gone.
+
+Belongs here: naming a process so that nothing else answers to the name, and closing the runs of
+dead ones. Does not: the queue; its leases run out by themselves and need nobody to notice.
+
+Dagster's own launcher does not watch its workers: a killed one leaves a run that stays STARTED,
+holds its slots in pools and keeps later runs of the connection waiting.
+"""
+
+import os
+import socket
+from pathlib import Path
+from typing import Final
+
+import dagster as dg
+
+PROCESS_TAG: Final = "sync/process"
+
+_UNFINISHED = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def process_tag(run_id: str) -> str:
+    """This process as the worker of that run, which is named because re-execution copies tags."""
+    return f"{run_id} {_host()} {os.getpid()} {_began(os.getpid())}"
+
+
+def is_dead(run_id: str, tag: str | None) -> bool:
+    """Whether the process that the tag names worked here and is gone.
+
+    Not known to be dead: another machine's, a run without a tag, a tag copied from another run.
+    """
+    match (tag or "").split():
+        case [tagged_run_id, host, pid, began] if pid.isdecimal():
+            is_ours = tagged_run_id == run_id and host == _host()
+            return is_ours and _began(int(pid)) != began
+        case _:
+            return False
+
+
+def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Mark the runs of dead processes of this machine failed, and free their slots; their ids."""
+    return [
+        run.run_id
+        for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
+        if is_dead(run.run_id, run.tags.get(PROCESS_TAG)) and _close(instance, run.run_id)
+    ]
+
+
+def _close(instance: dg.DagsterInstance, run_id: str) -> bool:
+    # Read again: a process may end its run and then itself between our two looks.
+    run = instance.get_run_by_id(run_id)
+    if run is None or run.is_finished:
+        return False
+    instance.report_run_failed(
+        run, "The process of this run is gone. Its queue goes on with the next sync."
+    )
+    storage = instance.event_log_storage
+    if storage.supports_global_concurrency_limits:
+        storage.free_concurrency_slots_for_run(run_id)
+    return True
+
+
+def _host() -> str:
+    """The machine, and the space in which its process numbers count (containers have their own)."""
+    try:
+        space = Path("/proc/self/ns/pid").readlink().name
+    except OSError:
+        space = "-"
+    return f"{socket.gethostname()}/{space}"
+
+
+def _began(pid: int) -> str:
+    """When the process with that number began, in the kernel's ticks; "gone" when there is none.
+
+    Numbers are used again; a number and its start are not. Without /proc the number must do.
+    """
+    if Path("/proc/self/stat").exists():
+        try:
+            # The name of the program comes in parentheses and may hold anything.
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return "gone"
+        state, ticks = fields[0], fields[19]
+        return "gone" if state in "ZX" else ticks
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return "gone"
+    except PermissionError:
+        return "alive"
+    return "alive"

@@ -1,0 +1,77 @@
+"""What the shells need of the outside: the database, the settings, the store of a connection.
+
+Belongs here: building them from the environment when they are used, never at import. Does not:
+what is done with them.
+"""
+
+import atexit
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+
+import dagster as dg
+from pydantic import Field
+
+from sync_pipeline.postgres.database import Database
+from sync_pipeline.settings import DatabaseSettings, QueueSettings, SourceSettings
+from sync_pipeline.sources.connections import Connection
+from sync_pipeline.sources.protocol import Source
+from sync_pipeline.stages.opening import open_source
+
+_provided: ContextVar[Database | None] = ContextVar("sync_database", default=None)
+_opened: dict[int, Database] = {}
+_opening = threading.Lock()
+
+
+@contextmanager
+def provided(database: Database) -> Iterator[None]:
+    """Runs inside the block work on this database: the command line has one open already."""
+    token = _provided.set(database)
+    try:
+        yield
+    finally:
+        _provided.reset(token)
+
+
+class SyncResource(dg.ConfigurableResource[None]):
+    """Access to PostgreSQL and to remote systems. Subclass it to put other parts in their place."""
+
+    workers: int | None = Field(
+        default=None, description="Threads that apply one queue, instead of SYNC_QUEUE_WORKERS."
+    )
+
+    def database(self) -> Database:
+        """The database of the environment, opened once per process.
+
+        Raises:
+            As `Database.open`.
+        """
+        if (database := _provided.get()) is not None:
+            return database
+        with _opening:
+            if os.getpid() not in _opened:
+                _opened[os.getpid()] = Database.open(self.database_settings())
+                atexit.register(_opened[os.getpid()].close)
+            return _opened[os.getpid()]
+
+    def database_settings(self) -> DatabaseSettings:
+        """Where PostgreSQL is."""
+        return DatabaseSettings()
+
+    def queue_settings(self) -> QueueSettings:
+        """How queues are made and worked."""
+        return QueueSettings() if self.workers is None else QueueSettings(workers=self.workers)
+
+    def source(self, connection: Connection) -> AbstractContextManager[Source]:
+        """The connection's remote system, open while the block runs.
+
+        Raises:
+            As `open_source`.
+        """
+        return open_source(connection, self.source_settings())
+
+    def source_settings(self) -> SourceSettings:
+        """How remote systems are read."""
+        return SourceSettings()
