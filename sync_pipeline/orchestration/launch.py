@@ -12,8 +12,8 @@ import dagster as dg
 
 from sync_pipeline.entities import Entity, entity_of
 from sync_pipeline.orchestration.assets import asset_key
-from sync_pipeline.orchestration.build import build_definitions
 from sync_pipeline.orchestration.config import SyncConfig
+from sync_pipeline.orchestration.execution import execute_here
 from sync_pipeline.orchestration.jobs import job_name
 from sync_pipeline.orchestration.partitions import ensure_partition
 from sync_pipeline.orchestration.processes import close_dead_runs
@@ -28,9 +28,6 @@ from sync_pipeline.sources.connections import find_connection
 from sync_pipeline.stages.reconcile import Verdict
 
 _UNEXPECTED: Final = "sync.unexpected"
-# The label by which the UI files a run under the code location that has its job.
-_REPOSITORY_TAG: Final = ".dagster/repository"
-_REPOSITORY: Final = "__repository__@sync_pipeline"
 
 
 @dataclass(frozen=True)
@@ -113,16 +110,14 @@ def launch_sync(  # noqa: PLR0913  (what the command line takes)
 
 def _execute(
     instance: dg.DagsterInstance, entity: Entity, queue: Queue, config: SyncConfig
-) -> dg.ExecuteInProcessResult:
-    job = build_definitions().resolve_job_def(job_name(entity.name))
-    run_id = str(uuid.uuid4())
+) -> dg.JobExecutionResult:
     step = asset_key(entity, "pages").to_python_identifier()
-    return job.execute_in_process(
+    run_id = str(uuid.uuid4())
+    return execute_here(
+        instance,
+        job_name(entity.name),
         run_id=run_id,
-        instance=instance,
-        partition_key=queue.connection,
-        raise_on_error=False,
-        tags=run_tags(run_id, queue) | {_REPOSITORY_TAG: _REPOSITORY},
+        tags={"dagster/partition": queue.connection, **run_tags(run_id, queue)},
         run_config={
             "ops": {step: {"config": config.model_dump(exclude_none=True)}},
             # The log is in the UI; the terminal belongs to who called.
@@ -135,7 +130,7 @@ def _report(
     instance: dg.DagsterInstance,
     database: Database,
     opened: Queue,
-    result: dg.ExecuteInProcessResult,
+    result: dg.JobExecutionResult,
     *,
     is_new: bool,
 ) -> SyncReport:
@@ -164,7 +159,7 @@ def _report(
     )
 
 
-def _stage_seconds(result: dg.ExecuteInProcessResult) -> dict[str, float]:
+def _stage_seconds(result: dg.JobExecutionResult) -> dict[str, float]:
     """The work of each stage, without what Dagster adds around it."""
     seconds = {}
     for event in result.get_asset_materialization_events():
@@ -181,7 +176,7 @@ def _verdict(kept: Mapping[str, Any] | None) -> Verdict | None:
     return Verdict(**(dict(kept) | ids))
 
 
-def _error(result: dg.ExecuteInProcessResult) -> tuple[str | None, str | None]:
+def _error(result: dg.JobExecutionResult) -> tuple[str | None, str | None]:
     """What went wrong first, for people, and its stable code."""
     if result.success:
         return None, None

@@ -25,19 +25,22 @@ _UNFINISHED = [
 
 
 def process_tag(run_id: str) -> str:
-    """This process as the worker of that run, which is named because re-execution copies tags."""
+    """This process as the worker of that run.
+
+    The run is named, because a run that is executed again has the tags of the first.
+    """
     return f"{run_id} {_host()} {os.getpid()} {_began(os.getpid())}"
 
 
-def is_dead(run_id: str, tag: str | None) -> bool:
-    """Whether the process that the tag names worked here and is gone.
+def is_dead(run: dg.DagsterRun) -> bool:
+    """Whether the process that works on the run, by its tag, was of this machine and is gone.
 
     Not known to be dead: another machine's, a run without a tag, a tag copied from another run.
     """
-    match (tag or "").split():
-        case [tagged_run_id, host, pid, began] if pid.isdecimal():
-            is_ours = tagged_run_id == run_id and host == _host()
-            return is_ours and _began(int(pid)) != began
+    match run.tags.get(PROCESS_TAG, "").split():
+        case [run_id, host, pid, began] if pid.isdecimal():
+            is_own = run_id == run.run_id and host == _host()
+            return is_own and _began(int(pid)) != began
         case _:
             return False
 
@@ -47,7 +50,7 @@ def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     return [
         run.run_id
         for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
-        if is_dead(run.run_id, run.tags.get(PROCESS_TAG)) and _close(instance, run.run_id)
+        if is_dead(run) and _close(instance, run.run_id)
     ]
 
 
