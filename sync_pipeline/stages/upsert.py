@@ -38,6 +38,7 @@ _PASSING = (
     errors.UniqueViolation,
 )
 _ATTEMPTS = 4
+_CONFLICT_TYPES = {"duplicate": "DuplicateKey", "queue": "RetryExhausted"}
 # A batch claimed this often has killed or stalled its workers: it is cut until the line is alone.
 _CLAIMS_BEFORE_SPLIT = 5
 _SHORTEST_NAP_SECONDS = 0.01
@@ -146,9 +147,9 @@ class _Drain:
                 if attempt == _ATTEMPTS and isinstance(error, errors.UniqueViolation):
                     return self._isolate(lease, "duplicate.key_taken", _said(error))
                 time.sleep(0.01 * 2**attempt * random.random())  # noqa: S311  (jitter)
-            except (psycopg.OperationalError, psycopg.InterfaceError):
-                raise
             except psycopg.Error as error:
+                if _is_about_the_connection(error):
+                    raise
                 return self._isolate(lease, f"sql.{error.sqlstate or 'unknown'}", _said(error))
         with self._database.organization(self._queue.org_id) as conn:
             completion.release(conn, lease, backoff_seconds=self._backoff(lease.attempt))
@@ -165,9 +166,7 @@ class _Drain:
                 self._queue,
                 code=code,
                 message=message,
-                conflict_type=(
-                    "DuplicateKey" if code.startswith("duplicate.") else "ValidationError"
-                ),
+                conflict_type=_CONFLICT_TYPES.get(code.partition(".")[0], "ValidationError"),
             )
 
     def _backoff(self, attempt: int) -> float:
@@ -177,6 +176,17 @@ class _Drain:
             self._settings.max_backoff_ms,
             random.random(),  # noqa: S311  (jitter)
         )
+
+
+def _is_about_the_connection(error: psycopg.Error) -> bool:
+    """Whether no other batch would fare better: the server is gone, full, stopping.
+
+    A limit of the program (54000: a value too large for an index) is an OperationalError to
+    psycopg, and yet about one row.
+    """
+    if isinstance(error, errors.ProgramLimitExceeded):
+        return False
+    return isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
 
 
 def _said(error: psycopg.Error) -> str:

@@ -1,0 +1,308 @@
+"""Draining a queue: workers, retries, lines that the database refuses, processes that die."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from sync_pipeline.entities import CUSTOMERS
+from sync_pipeline.errors import DatabaseUnavailableError
+from sync_pipeline.postgres.database import Database
+from sync_pipeline.queue.leases import claim
+from sync_pipeline.stages.upsert import upsert
+from sync_pipeline_tests.conftest import make_organization, settings_for
+from sync_pipeline_tests.factories import (
+    customer,
+    fill_queue,
+    make_connection,
+    queue_settings,
+    row,
+    rows,
+    status,
+)
+
+
+@pytest.fixture
+def own_database(own_database_url):
+    """A database whose schema one test may change."""
+    with Database.open(settings_for(own_database_url)) as database:
+        make_organization(database, "acme")
+        yield database
+
+
+def refuse(database, condition, raising):
+    """Let the database raise for some customers, whatever statement writes them."""
+    with database.owner() as conn:
+        conn.execute(
+            "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql"
+            " SECURITY DEFINER AS $$ BEGIN"
+            f" IF {condition} THEN {raising}; END IF; RETURN NEW; END $$"
+        )
+        conn.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON customer"
+            " FOR EACH ROW EXECUTE FUNCTION refuse()"
+        )
+
+
+def applied_and_audited(database, queue):
+    return row(
+        database,
+        "SELECT (SELECT count(*) FROM customer) AS customers,"
+        " (SELECT count(line_no) FROM sync_activity WHERE queue_no = %s) AS audit,"
+        " (SELECT count(DISTINCT line_no) FROM sync_activity WHERE queue_no = %s) AS lines",
+        queue.queue_no,
+        queue.queue_no,
+    )
+
+
+class TestRefusedLines:
+    @pytest.mark.parametrize(
+        ("sqlstate", "code"),
+        [
+            ("23514", "sql.23514"),
+            ("22003", "sql.22003"),
+            ("P0001", "sql.P0001"),
+            ("54000", "sql.54000"),
+            ("42703", "sql.42703"),
+        ],
+    )
+    def test_given_a_line_that_makes_the_database_raise_then_it_fails_alone(
+        self, own_database, sqlstate, code
+    ):
+        refuse(
+            own_database,
+            "NEW.email = 'c13@example.test'",
+            f"RAISE EXCEPTION 'no such customer here' USING ERRCODE = '{sqlstate}'",
+        )
+        shop = make_connection(own_database)
+        queue = fill_queue(own_database, shop, [customer(n + 1) for n in range(40)], batch_size=20)
+
+        outcome = upsert(own_database, queue, CUSTOMERS, queue_settings())
+
+        assert (outcome.created, outcome.failed) == (39, 1)
+        failed = row(
+            own_database,
+            "SELECT external_id, error_code, error_message FROM sync_line_status"
+            " WHERE state = 'failed'",
+        )
+        assert (failed["external_id"], failed["error_code"]) == ("13", code)
+        assert "no such customer here" in failed["error_message"]
+        assert applied_and_audited(own_database, queue) == {
+            "customers": 39,
+            "audit": 40,
+            "lines": 40,
+        }
+        assert status(own_database, queue)["state"] == "partial"
+
+    def test_given_two_refused_lines_then_both_fail_and_their_neighbours_do_not(self, own_database):
+        refuse(
+            own_database,
+            "NEW.email ~ '^c(1|8)@'",
+            "RAISE EXCEPTION USING ERRCODE = 'check_violation'",
+        )
+        shop = make_connection(own_database)
+        queue = fill_queue(own_database, shop, [customer(n + 1) for n in range(8)], batch_size=8)
+
+        outcome = upsert(own_database, queue, CUSTOMERS, queue_settings(workers=1))
+
+        assert (outcome.created, outcome.failed) == (6, 2)
+
+    def test_given_passing_faults_when_tried_again_then_every_line_is_applied(self, own_database):
+        with own_database.owner() as conn:
+            conn.execute("CREATE SEQUENCE tries; GRANT USAGE ON SEQUENCE tries TO sync_worker")
+        refuse(
+            own_database,
+            "nextval('tries') < 6",
+            "RAISE EXCEPTION 'again' USING ERRCODE = 'deadlock_detected'",
+        )
+        shop = make_connection(own_database)
+        queue = fill_queue(own_database, shop, [customer(n + 1) for n in range(10)], batch_size=5)
+
+        outcome = upsert(own_database, queue, CUSTOMERS, queue_settings(max_backoff_ms=1))
+
+        assert (outcome.created, outcome.failed) == (10, 0)
+
+    def test_given_the_connection_dies_in_a_batch_then_it_stops_and_the_next_start_goes_on(
+        self, own_database
+    ):
+        refuse(
+            own_database,
+            "NEW.email = 'c4@example.test' AND current_setting('app.calm', true) IS NULL",
+            "PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(1)",
+        )
+        shop = make_connection(own_database)
+        queue = fill_queue(own_database, shop, [customer(n + 1) for n in range(6)], batch_size=2)
+
+        with pytest.raises(DatabaseUnavailableError):
+            upsert(own_database, queue, CUSTOMERS, queue_settings(lease_seconds=0.2, workers=1))
+        with own_database.owner() as conn:
+            conn.execute("DROP TRIGGER refuse ON customer")
+        outcome = upsert(own_database, queue, CUSTOMERS, queue_settings(lease_seconds=0.2))
+
+        assert outcome.created == 4
+        assert applied_and_audited(own_database, queue) == {
+            "customers": 6,
+            "audit": 6,
+            "lines": 6,
+        }
+
+
+class TestKillers:
+    def test_given_a_batch_whose_workers_keep_dying_then_it_is_cut_until_the_line_is_alone(
+        self, database, org_id
+    ):
+        shop = make_connection(database)
+        queue = fill_queue(database, shop, [customer(n + 1) for n in range(4)], batch_size=4)
+        with database.owner() as conn:
+            conn.execute(
+                "UPDATE sync_batch SET state = 'processing', attempt = 5, token = 5,"
+                " lease_until = now() - interval '1 s'"
+            )
+
+        outcome = upsert(database, queue, CUSTOMERS, queue_settings())
+
+        assert (outcome.created, outcome.failed) == (4, 0)
+        assert len(rows(database, "SELECT * FROM sync_batch")) == 2
+
+    def test_given_one_line_whose_workers_keep_dying_then_it_fails_and_says_so(
+        self, database, org_id
+    ):
+        shop = make_connection(database)
+        queue = fill_queue(database, shop, [customer(1)])
+        with database.owner() as conn:
+            conn.execute(
+                "UPDATE sync_batch SET state = 'processing', attempt = 5, token = 5,"
+                " lease_until = now() - interval '1 s'"
+            )
+
+        outcome = upsert(database, queue, CUSTOMERS, queue_settings())
+
+        assert outcome.failed == 1
+        conflict = row(database, "SELECT conflict_type, message FROM sync_conflict")
+        assert conflict["conflict_type"] == "RetryExhausted"
+        assert "again and again" in conflict["message"]
+
+
+class TestRetries:
+    def test_given_a_line_that_tries_again_then_its_batch_waits_longer_each_time(
+        self, database, org_id
+    ):
+        shop = make_connection(database)
+        fill_and_apply(database, shop, [customer(1, email="a@x.test"), customer(2)])
+        queue = fill_queue(
+            database,
+            shop,
+            [customer(1, email="c2@example.test")],
+            initial_backoff_ms=50,
+            max_retries=2,
+        )
+
+        outcome = upsert(database, queue, CUSTOMERS, queue_settings(initial_backoff_ms=50))
+
+        assert (outcome.retried, outcome.failed) == (2, 1)
+        times = [
+            one["created_at"].timestamp()
+            for one in rows(
+                database,
+                "SELECT created_at FROM sync_activity WHERE queue_no = %s"
+                " AND line_no IS NOT NULL ORDER BY created_at",
+                queue.queue_no,
+            )
+        ]
+        first_wait, second_wait = times[1] - times[0], times[2] - times[1]
+        assert first_wait >= 0.75 * 0.05
+        assert second_wait >= 0.75 * 0.1
+
+    def test_given_retries_set_to_none_then_the_first_failure_is_the_last(self, database, org_id):
+        shop = make_connection(database)
+        fill_and_apply(database, shop, [customer(1), customer(2)])
+
+        outcome = fill_and_apply(
+            database, shop, [customer(1, email="c2@example.test")], max_retries=0
+        )
+
+        assert (outcome.retried, outcome.failed) == (0, 1)
+
+
+def fill_and_apply(database, shop, records, **settings):
+    queue = fill_queue(database, shop, records, **settings)
+    return upsert(database, queue, CUSTOMERS, queue_settings(**settings))
+
+
+class TestWorkers:
+    def test_given_several_drains_at_once_then_every_line_is_applied_and_audited_once(
+        self, database, org_id
+    ):
+        shop = make_connection(database)
+        queue = fill_queue(database, shop, [customer(n + 1) for n in range(200)], batch_size=7)
+
+        with ThreadPoolExecutor(3) as pool:
+            outcomes = list(
+                pool.map(
+                    lambda _: upsert(database, queue, CUSTOMERS, queue_settings(workers=2)),
+                    range(3),
+                )
+            )
+
+        assert sum(outcome.created for outcome in outcomes) == 200
+        assert applied_and_audited(database, queue) == {
+            "customers": 200,
+            "audit": 200,
+            "lines": 200,
+        }
+        assert status(database, queue)["state"] == "done"
+
+    def test_given_a_queue_that_is_done_when_drained_again_then_nothing_happens(
+        self, database, org_id
+    ):
+        shop = make_connection(database)
+        queue = fill_queue(database, shop, [customer(1)])
+        upsert(database, queue, CUSTOMERS, queue_settings())
+
+        again = upsert(database, queue, CUSTOMERS, queue_settings())
+
+        assert (again.done, again.failed) == (0, 0)
+
+    def test_given_another_process_with_the_last_batch_then_the_drain_waits_for_its_lease(
+        self, database, org_id
+    ):
+        shop = make_connection(database)
+        queue = fill_queue(database, shop, [customer(1)])
+        with database.organization("acme") as conn:
+            claim(conn, queue.queue_no, worker="dead", lease_seconds=0.3)
+
+        outcome = upsert(database, queue, CUSTOMERS, queue_settings())
+
+        assert outcome.created == 1
+        assert row(database, "SELECT token FROM sync_batch")["token"] == 2
+
+    def test_given_a_batch_delay_then_it_is_kept(self, database, org_id):
+        shop = make_connection(database)
+        queue = fill_queue(
+            database, shop, [customer(n + 1) for n in range(3)], batch_size=1, batch_delay_ms=100
+        )
+        seen = []
+
+        upsert(database, queue, CUSTOMERS, queue_settings(workers=1), seen.append)
+
+        times = rows(database, "SELECT created_at FROM sync_activity WHERE line_no IS NOT NULL")
+        moments = sorted(one["created_at"].timestamp() for one in times)
+        assert moments[2] - moments[0] >= 0.2
+        assert [outcome.created for outcome in seen] == [1, 1, 1]
+
+    def test_given_a_callback_that_raises_then_the_drain_ends_with_its_error(
+        self, database, org_id
+    ):
+        shop = make_connection(database)
+        queue = fill_queue(database, shop, [customer(n + 1) for n in range(10)], batch_size=1)
+
+        def fail(_):
+            raise RuntimeError("stop")
+
+        before = threading.active_count()
+        with pytest.raises(RuntimeError, match="stop"):
+            upsert(database, queue, CUSTOMERS, queue_settings(), fail)
+        assert threading.active_count() <= before + 3  # the pool's own threads
+
+        assert upsert(database, queue, CUSTOMERS, queue_settings()).done >= 8
+        assert status(database, queue)["done_count"] == 10
