@@ -4,9 +4,12 @@ Belongs here: database up, migrated, demo store connected, synced, summed up; `d
 too. Does not: how each of these is done.
 """
 
+import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -14,6 +17,7 @@ from rich.console import Console
 
 from sync_pipeline.cli import failures, output, summary
 from sync_pipeline.cli.launching import SyncOrder, run_sync
+from sync_pipeline.cli.output import said
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.migrations import migrate
 from sync_pipeline.postgres.urls import place
@@ -26,12 +30,12 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 _NEXT = (
-    ("make dev", "the same in the Dagster UI, on http://127.0.0.1:3000"),
-    ("sync-pipeline status --latest", "this sync, whole"),
-    ("sync-pipeline explain demo customers 3", "why a record is as it is"),
-    ("sync-pipeline sync demo", "again: nothing to change, 0 lines"),
-    ("sync-pipeline db psql", "the tables: customer, sync_queue_status, sync_activity"),
-    ("sync-pipeline connect woocommerce --help", "your own store"),
+    ("dev", "the same in the Dagster UI, on http://127.0.0.1:3000"),
+    ("status --latest", "this sync, whole"),
+    ("explain demo customers 3", "why a record is as it is"),
+    ("sync demo", "again: nothing to change, 0 lines"),
+    ("db psql", "the tables: customer, sync_queue_status, sync_activity"),
+    ("connect woocommerce --help", "your own store"),
 )
 
 
@@ -47,9 +51,8 @@ def demo(*, as_json: output.AsJson = False) -> None:
         if as_json:
             output.print_json(summary.as_document(report))
         else:
-            console = output.stdout()
-            summary.print_report(console, database, report)
-            _print_next(console)
+            summary.print_report(database, report)
+            _print_next()
     if not summary.is_success(report):
         raise typer.Exit(failures.FAILED)
 
@@ -82,15 +85,25 @@ def sync_demo(settings: DatabaseSettings, database: Database, *, is_quiet: bool)
 
 def _where(settings: DatabaseSettings, url: str) -> str:
     if settings.url is None:
-        return f"Embedded PostgreSQL under {output.said(settings.local_dir)}/postgres"
-    return output.said(place(url))
+        return f"Embedded PostgreSQL under {said(settings.local_dir)}/postgres"
+    return said(place(url))
 
 
 def _since(began: float) -> str:
     return output.duration(time.monotonic() - began)
 
 
-def _print_next(console: Console) -> None:
-    console.print()
-    console.print("Next:")
-    console.print(output.facts([(f"  [bold]{what}[/bold]", why) for what, why in _NEXT]))
+def _print_next() -> None:
+    output.show("\nNext:")
+    program = _program()
+    rows = [(f"{program} {what}", why) for what, why in _NEXT]
+    if Path("Makefile").exists():
+        rows[0] = ("make dev", rows[0][1])
+    output.show(output.facts([(f"  [bold]{said(what)}[/bold]", why) for what, why in rows]))
+
+
+def _program() -> str:
+    """How to call us from here: `make demo` does not put the environment on PATH."""
+    name = "sync-pipeline"
+    called = Path(sys.argv[0])
+    return name if called.name != name or shutil.which(name) else str(called)

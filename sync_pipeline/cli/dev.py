@@ -50,7 +50,7 @@ def dev(
     settings = DatabaseSettings()
     with prepared(settings, is_quiet=False) as database:
         report = sync_demo(settings, database, is_quiet=False)
-        summary.print_report(output.stdout(), database, report)
+        summary.print_report(database, report)
         is_well = _serve(settings, database.url, port)
     if not is_well:
         raise typer.Exit(failures.FAILED)

@@ -50,8 +50,7 @@ def _print(findings: list[Finding]) -> None:
             output.said(finding.seen),
             output.said(finding.remedy),
         )
-    console = output.stdout()
-    console.print(table)
+    output.show(table)
     counts = Counter(finding.outcome for finding in findings)
     words = ", ".join(f"{counts[one]} {one.value}" for one in Outcome if counts[one])
-    console.print(f"\n{words}")
+    output.show(f"\n{words}")

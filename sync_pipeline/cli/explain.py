@@ -9,7 +9,6 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from sync_pipeline.cli import output
 from sync_pipeline.cli.output import moment, said
@@ -40,27 +39,27 @@ def explain(
     if as_json:
         output.print_json({**asdict(story), "reasons": reasons(story)})
     else:
-        _print(output.stdout(), story)
+        _print(story)
 
 
-def _print(console: Console, story: Story) -> None:
-    console.print(f"[bold]{story.connection} {story.entity} {said(story.external_id)}[/bold]")
+def _print(story: Story) -> None:
+    output.show(f"[bold]{story.connection} {story.entity} {said(story.external_id)}[/bold]")
     for sentence in reasons(story):
-        console.print(said(sentence))
+        output.show(said(sentence))
     if story.identity is not None and story.identity.ours is not None:
-        console.print("\nOur row")
+        output.show("\nOur row")
         hidden = {"id", "org_id", "email_normalized"}
         rows = [(f"  {k}", _value(v)) for k, v in story.identity.ours.items() if k not in hidden]
-        console.print(output.facts(rows))
+        output.show(output.facts(rows))
     if story.lines:
-        console.print("\nOn queues")
+        output.show("\nOn queues")
     for line in story.lines:
-        _print_line(console, line, [one for one in story.activity if _is_of(one, line)])
+        _print_line(line, [one for one in story.activity if _is_of(one, line)])
     if story.conflicts:
-        console.print("\nConflicts")
+        output.show("\nConflicts")
         for one in story.conflicts:
             end = f", {said(one.resolution)} ({said(one.resolved_by)})" if one.resolved_at else ""
-            console.print(
+            output.show(
                 f"  {moment(one.created_at)}  {one.conflict_type} {one.state}: "
                 f"{said(one.message)}{end}"
             )
@@ -70,20 +69,18 @@ def _is_of(happening: Happening, line: Line) -> bool:
     return happening.queue_id == line.queue_id
 
 
-def _print_line(console: Console, line: Line, activity: list[Happening]) -> None:
+def _print_line(line: Line, activity: list[Happening]) -> None:
     error = f": {said(line.error_message)} ({line.error_code})" if line.error_code else ""
-    console.print(
-        f"  queue {line.queue_id}, line {line.line_no}: {output.state(line.state)}{error}"
-    )
+    output.show(f"  queue {line.queue_id}, line {line.line_no}: {output.state(line.state)}{error}")
     for one in activity:
         words = f": {said(one.message)}" if one.message else ""
-        console.print(
+        output.show(
             f"    [dim]{moment(one.created_at)}[/dim]  {one.activity_type.replace('_', ' ')}{words}"
         )
         if one.after and one.before is None:
-            console.print(f"      [dim]with[/dim] {', '.join(said(name) for name in one.after)}")
+            output.show(f"      [dim]with[/dim] {', '.join(said(name) for name in one.after)}")
         for name, before, after in differences(one.before, one.after):
-            console.print(f"      {said(name)}: {_value(before)} [dim]became[/dim] {_value(after)}")
+            output.show(f"      {said(name)}: {_value(before)} [dim]became[/dim] {_value(after)}")
 
 
 def differences(

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
@@ -40,6 +40,18 @@ def stderr() -> Console:
 def _console(is_terminal: bool, *, stderr: bool) -> Console:  # noqa: FBT001  (one caller a line up)
     width = None if is_terminal else _PLAIN_WIDTH
     return Console(stderr=stderr, highlight=False, width=width, soft_wrap=not is_terminal)
+
+
+def show(renderable: RenderableType = "", console: Console | None = None) -> None:
+    """Print a result; where no terminal is, without the spaces that fill up its tables."""
+    console = console or stdout()
+    if console.is_terminal:
+        console.print(renderable)
+        return
+    with console.capture() as captured:
+        console.print(renderable)
+    for line in captured.get().splitlines():
+        typer.echo(line.rstrip())
 
 
 def print_json(document: object) -> None:
@@ -76,13 +88,18 @@ def table(*headings: str) -> Table:
     return made
 
 
-def facts(rows: Sequence[tuple[str, str]]) -> Table:
-    """Names and what they are, one a line; markup in the second is honoured."""
+def facts(rows: Sequence[tuple[str, ...]]) -> Table:
+    """Names and what they are, one a line; of three columns the second is a quantity.
+
+    Markup is honoured in all but the names.
+    """
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     made.add_column(style="dim", no_wrap=True)
+    if any(len(row) > 2 for row in rows):  # noqa: PLR2004
+        made.add_column(justify="right", no_wrap=True)
     made.add_column(overflow="fold")
-    for name, value in rows:
-        made.add_row(name, value)
+    for row in rows:
+        made.add_row(*row)
     return made
 
 

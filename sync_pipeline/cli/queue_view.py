@@ -12,7 +12,7 @@ from rich.text import Text
 
 from sync_pipeline.cli import output
 from sync_pipeline.cli.output import duration, moment, number, said
-from sync_pipeline.queue.progress import FailedLine, Milestone, Standing
+from sync_pipeline.queue.progress import FailedLine, Milestone, Progress, Standing
 
 
 def listing(queues: Sequence[Standing]) -> Table:
@@ -89,15 +89,13 @@ def _facts(now: Standing) -> list[tuple[str, str]]:
         ("read", _read(now)),
         (
             "lines",
-            f"{number(it.total_count)}: {number(it.done_count)} done, "
-            f"{number(it.draft_count)} waiting, {number(it.processing_count)} in work, "
-            f"{number(it.failed_count)} failed, {number(it.cancelled_count)} cancelled",
+            _lines(it),
         ),
         ("created", number(it.created_count)),
         ("updated", number(it.updated_count)),
         ("unchanged", number(it.unchanged_count)),
         ("progress", f"{it.completion_percent:g} %{_pace(now)}"),
-        ("stage", f"{now.stage}, started {it.process_count} times"),
+        ("stage", f"{now.stage}, {_starts(it.process_count)}"),
         ("lifetime value", f"rule {now.lifetime_value_rule}"),
         ("organization", said(now.org_id)),
         ("started", f"{moment(now.created_at)} UTC{_by(now)}"),
@@ -120,6 +118,24 @@ def _read(now: Standing) -> str:
         None: "a part" if now.filters else "not known yet",
     }[now.is_complete]
     return f"{number(now.scanned_count)} of {number(now.source_total)} ({proof})"
+
+
+def _lines(it: Progress) -> str:
+    if not it.total_count:
+        return "0, nothing to change" if it.state == "done" else "0"
+    counts = {
+        "done": it.done_count,
+        "waiting": it.draft_count,
+        "in work": it.processing_count,
+        "failed": it.failed_count,
+        "cancelled": it.cancelled_count,
+    }
+    parts = ", ".join(f"{number(count)} {what}" for what, count in counts.items() if count)
+    return f"{number(it.total_count)}: {parts}"
+
+
+def _starts(count: int) -> str:
+    return {0: "not started yet", 1: "started once"}.get(count, f"started {count} times")
 
 
 def _pace(now: Standing) -> str:

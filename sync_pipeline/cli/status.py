@@ -60,14 +60,14 @@ def _list(queues: list[Standing], *, as_json: bool) -> None:
     if as_json:
         output.print_json({"queues": [one.progress for one in queues]})
     elif queues:
-        output.stdout().print(queue_view.listing(queues))
+        output.show(queue_view.listing(queues))
     else:
         typer.echo("Nothing was synced yet. Start with: sync-pipeline demo")
 
 
 def _print_whole(database: Database, queue: Queue) -> None:
     now = standing(database, queue)
-    output.stdout().print(
+    output.show(
         queue_view.whole(
             now,
             milestones(database, queue),

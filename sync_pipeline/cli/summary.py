@@ -8,10 +8,8 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
 from sync_pipeline.cli import output
-from sync_pipeline.cli.output import duration, number, said
+from sync_pipeline.cli.output import duration, number, said, show
 from sync_pipeline.cli.progress_bar import STAGE_WORDS
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.progress import FailedLine, Milestone, failed_lines, milestones
@@ -63,61 +61,67 @@ def reason(report: "SyncReport") -> str:
     return str(report.status.get("action_required_reason") or f"The sync ended as {report.state}.")
 
 
-def print_report(console: Console, database: Database, report: "SyncReport") -> None:
+def print_report(database: Database, report: "SyncReport") -> None:
     """The summary on stdout."""
     queue = find_queue(database, report.queue_id)
-    seconds = sum(report.stage_seconds.values())
-    title = f"[bold]{queue.connection} {queue.entity}[/bold]: {output.state(report.state)}"
-    console.print(f"{title} in {duration(seconds)}")
-    console.print()
-    console.print(output.facts(_counts(report, queue.entity)))
-    console.print()
-    console.print(output.facts(_stages(report.stage_seconds)))
-    console.print()
-    for line in _findings(report, milestones(database, queue)):
-        console.print(line)
+    show(f"[bold]{queue.connection} {queue.entity}[/bold]: {output.state(report.state)}")
+    show()
+    show(output.facts(_counts(report, queue.entity)))
+    show()
+    show(output.facts(_stages(report.stage_seconds)))
+    show()
+    for line in _findings(report, queue.entity, milestones(database, queue)):
+        show(line)
     for failed in failed_lines(database, queue, most=_FAILED_SHOWN) if report.failed else ():
-        console.print(f"  {_failed_line(queue.entity, failed)}")
+        show(f"  {_failed_line(queue.entity, failed)}")
     if not is_success(report):
-        console.print(f"[red]{said(reason(report))}[/red]")
-    console.print()
-    console.print(f"[dim]queue {report.queue_id}, Dagster run {report.run_id}[/dim]")
+        show(f"[red]{said(reason(report))}[/red]")
+    show()
+    show(f"[dim]queue {report.queue_id}, Dagster run {report.run_id}[/dim]")
 
 
-def _counts(report: "SyncReport", entity: str) -> list[tuple[str, str]]:
-    nothing = "  nothing to change: 0 lines" if not report.lines and report.success else ""
+def _counts(report: "SyncReport", entity: str) -> list[tuple[str, ...]]:
+    failed = f"[red]{number(report.failed)}[/red]" if report.failed else "0"
     return [
-        ("read", f"{number(report.read)} {entity}"),
-        ("lines", f"{number(report.lines)}{nothing}"),
-        ("created", number(report.created)),
-        ("updated", number(report.updated)),
-        ("unchanged", number(report.unchanged)),
-        ("failed", f"[red]{number(report.failed)}[/red]" if report.failed else "0"),
+        ("read", number(report.read), f"{entity} in the store"),
+        ("lines", number(report.lines), "new or changed, to be applied here"),
+        ("created", number(report.created), ""),
+        ("updated", number(report.updated), ""),
+        ("unchanged", number(report.unchanged), ""),
+        ("failed", failed, ""),
     ]
 
 
-def _stages(stage_seconds: Mapping[str, float]) -> list[tuple[str, str]]:
-    return [
-        (STAGE_WORDS.get(name, name), duration(seconds)) for name, seconds in stage_seconds.items()
+def _stages(stage_seconds: Mapping[str, float]) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [
+        (STAGE_WORDS.get(name, name), duration(seconds), "")
+        for name, seconds in stage_seconds.items()
     ]
+    return [*rows, ("together", duration(sum(stage_seconds.values())), "")]
 
 
-def _findings(report: "SyncReport", happened: list[Milestone]) -> list[str]:
+def _findings(report: "SyncReport", entity: str, happened: list[Milestone]) -> list[str]:
     lines = []
+    if report.state == "done" and not report.lines:
+        lines.append(
+            f"Nothing to change: 0 lines. All {number(report.read)} {entity} are as before."
+        )
     if report.verdict is not None:
         style = {True: "green", False: "yellow", None: "dim"}[report.verdict.agree]
-        words = said(report.verdict.in_words)
-        lines.append(f"[{style}]{words[:1].upper()}{words[1:]}.[/{style}]")
+        lines.append(f"[{style}]{_sentence(report.verdict.in_words)}[/{style}]")
+    rule = str(report.status.get("lifetime_value_rule"))
     rules = [
-        sentence
+        rules_differ(one.details, rule)
         for one in happened
-        if one.activity_type == "enqueue_completed"
-        and one.details
-        and (sentence := rules_differ(one.details, str(report.status.get("lifetime_value_rule"))))
+        if one.activity_type == "enqueue_completed" and one.details
     ]
-    lines += rules[-1:]
-    lines += [f"{said(one.message)}." for one in happened if one.activity_type in _WORTH_SAYING]
+    lines += [sentence for sentence in rules[-1:] if sentence]
+    lines += [_sentence(one.message) for one in happened if one.activity_type in _WORTH_SAYING]
     return lines
+
+
+def _sentence(words: str) -> str:
+    return said(f"{words[:1].upper()}{words[1:]}.")
 
 
 _WORTH_SAYING = ("orders_unreadable", "currencies_mixed")

@@ -60,6 +60,6 @@ def sync(  # noqa: PLR0913  (one parameter an option)
         else:
             if not report.is_new:
                 output.stderr().print("This sync was started before; it was resumed.")
-            summary.print_report(output.stdout(), database, report)
+            summary.print_report(database, report)
     if not summary.is_success(report):
         raise typer.Exit(failures.FAILED)

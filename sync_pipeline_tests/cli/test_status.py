@@ -1,0 +1,128 @@
+"""`status`: the last queues, one of them whole, and following one."""
+
+import json
+
+from sync_pipeline.cli import status as status_command
+from sync_pipeline.entities.woocommerce_customers import CUSTOMERS
+from sync_pipeline.postgres.database import Database
+from sync_pipeline.stages.upsert import upsert
+from sync_pipeline_tests.cli.conftest import Cli
+from sync_pipeline_tests.factories import (
+    apply_records,
+    customer,
+    fill_queue,
+    make_connection,
+    queue_settings,
+)
+
+KEYS = [
+    *("queue_id", "connection", "entity", "state", "total_count", "draft_count"),
+    *("processing_count", "done_count", "failed_count", "cancelled_count", "created_count"),
+    *("updated_count", "unchanged_count", "progress", "processed_count", "items_per_min"),
+    *("eta_seconds", "completion_percent", "is_processing", "is_action_required"),
+    *("action_required_reason", "process_count"),
+]
+
+
+class TestOne:
+    def test_given_a_queue_when_printed_as_json_then_it_has_exactly_the_agreed_keys(
+        self, cli: Cli, database: Database
+    ):
+        queue, _ = apply_records(
+            database, make_connection(database), [customer(1), customer(2, email="no address")]
+        )
+
+        document = cli("status", str(queue.id), "--json").document
+
+        assert list(document) == KEYS
+        assert (document["queue_id"], document["state"]) == (str(queue.id), "partial")
+        assert (document["created_count"], document["failed_count"]) == (1, 1)
+        assert (document["progress"], document["completion_percent"]) == (50.0, 100.0)
+
+    def test_given_a_failed_line_when_printed_then_its_reason_and_what_to_type_are_there(
+        self, cli: Cli, database: Database
+    ):
+        apply_records(
+            database, make_connection(database), [customer(1), customer(2, email="no address")]
+        )
+
+        ran = cli("status", "--latest")
+
+        assert ran.exit_code == 0
+        assert "Needs a person" in ran.stdout
+        assert "no address" in ran.stdout
+        assert "sync-pipeline explain shop customers" in ran.stdout
+
+    def test_given_markup_in_data_when_printed_then_it_is_shown_as_it_is(
+        self, cli: Cli, database: Database
+    ):
+        apply_records(database, make_connection(database), [customer(1, email="[red]x[/nope]")])
+
+        assert "[red]x[/nope]" in cli("status", "--latest").stdout
+
+    def test_given_no_uuid_when_asked_then_it_is_wrong_input(self, cli: Cli):
+        ran = cli("status", "17", "--json")
+
+        assert (ran.exit_code, ran.error["code"]) == (2, "input.invalid")
+
+    def test_given_a_queue_that_is_not_there_when_asked_then_it_says_so(self, cli: Cli):
+        ran = cli("status", "00000000-0000-0000-0000-000000000000", "--json")
+
+        assert (ran.exit_code, ran.error["code"]) == (2, "input.unknown_queue")
+
+    def test_given_a_queue_and_latest_when_asked_then_it_wants_one_of_them(self, cli: Cli):
+        assert cli("status", "00000000-0000-0000-0000-000000000000", "--latest").exit_code == 2
+
+    def test_given_nothing_synced_when_asked_for_the_latest_then_it_says_how_to_start(
+        self, cli: Cli
+    ):
+        ran = cli("status", "--latest")
+
+        assert ran.exit_code == 2
+        assert "sync-pipeline sync" in ran.stderr
+
+
+class TestList:
+    def test_given_queues_of_two_organizations_when_listed_then_both_are_there(
+        self, cli: Cli, database: Database
+    ):
+        apply_records(database, make_connection(database), [customer(1)])
+        apply_records(database, make_connection(database, "globex", "other"), [customer(1)])
+
+        ran = cli("status")
+        document = cli("status", "--json").document
+
+        assert ("shop" in ran.stdout, "other" in ran.stdout) == (True, True)
+        assert [one["connection"] for one in document["queues"]] == ["other", "shop"]
+        assert list(document["queues"][0]) == KEYS
+
+    def test_given_nothing_synced_when_listed_then_it_says_how_to_start(self, cli: Cli):
+        assert "sync-pipeline demo" in cli("status").stdout
+        assert cli("status", "--json").document == {"queues": []}
+
+
+class TestWatch:
+    def test_given_an_open_queue_when_watched_then_it_prints_until_it_is_finished(
+        self, cli: Cli, database: Database, monkeypatch
+    ):
+        queue = fill_queue(database, make_connection(database), [customer(1), customer(2)])
+
+        def work_instead_of_waiting(_seconds: float) -> None:
+            upsert(database, queue, CUSTOMERS, queue_settings())
+
+        monkeypatch.setattr(status_command.time, "sleep", work_instead_of_waiting)
+
+        ran = cli("status", str(queue.id), "--watch", "--json")
+
+        states = [json.loads(line)["state"] for line in ran.stdout.splitlines()]
+        assert states == ["processing", "done"]
+
+    def test_given_a_finished_queue_when_watched_then_it_is_printed_whole_at_once(
+        self, cli: Cli, database: Database
+    ):
+        apply_records(database, make_connection(database), [customer(1)])
+
+        ran = cli("status", "--watch")
+
+        assert ran.stdout.startswith("shop customers done: 1 of 1 lines (100 %)")
+        assert "What happened" in ran.stdout
