@@ -21,6 +21,9 @@ from sync_pipeline.queue.leases import Lease
 from sync_pipeline.queue.queues import Queue
 
 
+_PREFIX_RANDOM_BITS = 44
+
+
 class LeaseLostError(TransientError):
     """The batch was claimed again since: nothing was written, its new holder completes it."""
 
@@ -82,7 +85,9 @@ def complete(
             "max_retries": queue.max_retries,
             "lifetime_value_rule": queue.lifetime_value_rule,
             "backoff_seconds": backoff_seconds,
-            "id_prefix": time_ordered_prefix(time.time_ns() // 1_000_000),
+            "id_prefix": time_ordered_prefix(
+                time.time_ns() // 1_000_000, secrets.randbits(_PREFIX_RANDOM_BITS)
+            ),
         },
         prepare=True,
     ).fetchone()
@@ -134,10 +139,20 @@ def release(conn: Connection[dict[str, Any]], lease: Lease, *, backoff_seconds: 
     conn.execute(statement("queue/release"), _key(lease) | {"backoff_seconds": backoff_seconds})
 
 
-def time_ordered_prefix(epoch_ms: int) -> str:
-    """The first 15 characters of a version 7 UUID (RFC 9562): 48 bits of time and the version."""
+def time_ordered_prefix(epoch_ms: int, chance: int) -> str:
+    """The first 28 characters of a version 7 UUID (RFC 9562); a line's number makes the rest.
+
+    Args:
+        epoch_ms: Unix time; 48 bits are kept.
+        chance: 44 random bits, two of which give way to the variant, anew for every batch.
+    """
     time_hex = f"{epoch_ms & (1 << 48) - 1:012x}"
-    return f"{time_hex[:8]}-{time_hex[8:]}-7"
+    chance_hex = f"{chance & (1 << 44) - 1:011x}"
+    variant = f"{0b1000 | int(chance_hex[3], 16) & 0b0011:x}"
+    return (
+        f"{time_hex[:8]}-{time_hex[8:]}-7{chance_hex[:3]}-"
+        f"{variant}{chance_hex[4:7]}-{chance_hex[7:]}"
+    )
 
 
 def worker_name(process_id: int, thread_no: int) -> str:

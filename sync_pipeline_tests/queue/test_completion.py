@@ -1,5 +1,7 @@
 """What one completed batch does: identity, duplicates, audit, conflicts, retries."""
 
+from uuid import RFC_4122, UUID
+
 import pytest
 
 from sync_pipeline.entities import CUSTOMERS
@@ -400,8 +402,12 @@ class TestSerializable:
 
 
 def test_given_times_when_prefixed_then_the_order_of_ids_is_that_of_time():
-    assert time_ordered_prefix(0x0123456789AB) == "01234567-89ab-7"
-    assert time_ordered_prefix(1) < time_ordered_prefix(2)
+    prefix = time_ordered_prefix(0x0123456789AB, 0xABCDEF01234)
+
+    assert prefix == "01234567-89ab-7abc-9ef0-1234"
+    key = UUID(prefix + "00000001")
+    assert (key.version, key.variant) == (7, RFC_4122)
+    assert time_ordered_prefix(1, 0xFFFFFFFFFFF) < time_ordered_prefix(2, 0)
 
 
 def test_given_two_workers_when_named_then_no_two_names_are_equal(database, shop):
