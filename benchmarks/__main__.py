@@ -5,53 +5,103 @@ Belongs here: arguments, and which subject runs with which sizes. Does not: meas
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import upsert
+from benchmarks import calls, flatness, memory, old_design, tuning, upsert, whole_sync
 from benchmarks.measure import Subject
-from benchmarks.report import show, write_json
+from benchmarks.report import show, show_verdict, write_json
 from benchmarks.throwaway import Server, open_server
 
 _LEAST_WIDTH = 120  # a terminal that is told nothing claims 80 columns
 
-Run = Callable[[Server, argparse.Namespace], Subject]
 
+@dataclass(frozen=True)
+class Sizes:
+    """How much of everything is measured.
+
+    Attributes:
+        lines: of the comparisons; rounds: of everything that is measured in turns.
+        old_lines: of the old design, whose time grows with the square.
+        flat_lines: the sizes that must have one rate.
+        memory_customers: a small and a large sync.
+    """
+
+    lines: int
+    rounds: int
+    old_lines: int
+    flat_lines: tuple[int, ...]
+    memory_customers: tuple[int, int]
+
+
+QUICK = Sizes(10_000, 2, 1_000, (5_000, 20_000), (1_000, 5_000))
+DEFAULT = Sizes(50_000, 3, old_design.TARGET_LINES, (10_000, 100_000), (10_000, 100_000))
+FULL = Sizes(100_000, 3, old_design.TARGET_LINES, (10_000, 100_000, 1_000_000), (10_000, 100_000))
+
+Run = Callable[[Server, Sizes], Subject]
 SUBJECTS: dict[str, Run] = {
-    "upsert": lambda server, chosen: upsert.run(server, lines=chosen.lines, rounds=chosen.rounds),
+    "upsert": lambda server, sizes: upsert.run(server, lines=sizes.lines, rounds=sizes.rounds),
+    "old": lambda server, sizes: old_design.run(server, lines=sizes.old_lines, rounds=sizes.rounds),
+    "flat": lambda server, sizes: flatness.run(server, sizes=sizes.flat_lines, rounds=sizes.rounds),
+    "sync": lambda server, sizes: whole_sync.run(server, rounds=sizes.rounds),
+    "calls": lambda server, _: calls.run(server),
+    "memory": lambda server, sizes: memory.run(
+        server, small=sizes.memory_customers[0], large=sizes.memory_customers[1]
+    ),
+    "isolation": lambda server, sizes: tuning.run_isolation(
+        server, lines=sizes.lines, rounds=sizes.rounds
+    ),
+    "batch": lambda server, sizes: tuning.run_batch_size(
+        server, lines=sizes.lines, rounds=sizes.rounds
+    ),
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the subjects; the exit code is 1 when a target is missed and --strict was given."""
     chosen = _parser().parse_args(arguments)
+    sizes = _sizes(chosen)
     console = Console()
     console.width = max(console.width, _LEAST_WIDTH)
     subjects = []
+    started = time.monotonic()
     with open_server() as server:
         settings = server.settings()
         console.print("PostgreSQL: " + ", ".join(f"{k} {v}" for k, v in settings.items()))
         console.print()
         for name in chosen.subjects or SUBJECTS:
-            subject = SUBJECTS[name](server, chosen)
+            subject = SUBJECTS[name](server, sizes)
             show(console, subject)
             subjects.append(subject)
     if chosen.json:
         write_json(chosen.json, settings, subjects)
-    missed = [f for subject in subjects for f in subject.figures if f.is_met is False]
+    missed = show_verdict(console, subjects, time.monotonic() - started)
     return 1 if missed and chosen.strict else 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=", ".join(SUBJECTS))
-    parser.add_argument("--lines", type=int, default=50_000, help="lines of the upsert subjects")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds, in turns")
+    parser.add_argument(
+        "subjects", nargs="*", choices=[*SUBJECTS, []], metavar="SUBJECT", help=", ".join(SUBJECTS)
+    )
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="small sizes, under a minute")
+    size.add_argument("--full", action="store_true", help="up to 1,000,000 lines")
+    parser.add_argument("--lines", type=int, help="lines of the comparisons")
+    parser.add_argument("--rounds", type=int, help="rounds, in turns")
     parser.add_argument("--json", type=Path, help="write everything to this file too")
     parser.add_argument("--strict", action="store_true", help="exit 1 when a target is missed")
     return parser
+
+
+def _sizes(chosen: argparse.Namespace) -> Sizes:
+    sizes = QUICK if chosen.quick else FULL if chosen.full else DEFAULT
+    given = {name: getattr(chosen, name) for name in ("lines", "rounds")}
+    return Sizes(**vars(sizes) | {name: value for name, value in given.items() if value})
 
 
 if __name__ == "__main__":

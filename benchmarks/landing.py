@@ -52,7 +52,7 @@ def land_pages(bench: Bench, lines: int) -> None:
 
 def fresh_queue(bench: Bench, lines: int, settings: QueueSettings) -> Queue:
     """Queue number 1 over the landed pages, ready to be enqueued; all else is empty."""
-    empty_what_a_sync_writes(bench.connection)
+    empty_tables_of_a_sync(bench.connection)
     connection = connect(
         bench.database,
         org_id=ORGANIZATION,
@@ -83,7 +83,7 @@ def end_extract(bench: Bench, queue: Queue, lines: int) -> None:
         )
 
 
-def empty_what_a_sync_writes(connection: Connection) -> None:
+def empty_tables_of_a_sync(connection: Connection) -> None:
     """Empty every table of a sync but sync_page, and customer."""
     names = connection.execute(
         "SELECT relname FROM pg_class"

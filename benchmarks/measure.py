@@ -5,7 +5,7 @@ Belongs here: arithmetic on times, the shape of a result. Does not: what is meas
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
@@ -114,10 +114,9 @@ def paired_ratios(above: Sequence[float], below: Sequence[float]) -> list[float]
     return [a / b for a, b in zip(above, below, strict=True)]
 
 
-def spread(rates: Mapping[int, float] | Iterable[float]) -> float:
-    """How far the slowest falls below the fastest: 0.1 is 10 %."""
-    values = list(rates.values() if isinstance(rates, Mapping) else rates)
-    return 1 - min(values) / max(values)
+def lowest_share(rates: Mapping[int, float]) -> float:
+    """The lowest rate over that of the smallest size: 0.9 is a loss of 10 %."""
+    return min(rates.values()) / rates[min(rates)]
 
 
 @contextmanager

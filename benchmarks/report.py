@@ -65,3 +65,14 @@ def write_json(file: Path, server: Mapping[str, str], subjects: Sequence[Subject
         ],
     }
     file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def show_verdict(console: Console, subjects: Sequence[Subject], elapsed_seconds: float) -> int:
+    """Print how many targets are met; the number of those that are missed."""
+    judged = [figure for subject in subjects for figure in subject.figures if figure.target]
+    missed = [figure.name for figure in judged if not figure.is_met]
+    console.print(
+        f"{len(judged) - len(missed)} of {len(judged)} targets met in {elapsed_seconds:.0f} s"
+        + (f"; missed: {', '.join(missed)}" if missed else "")
+    )
+    return len(missed)

@@ -1,0 +1,78 @@
+"""One whole sync of a served store: the four stages, without Dagster.
+
+    python -m benchmarks.one_sync DATABASE_URL STORE_URL
+
+runs one in a process of its own and prints the customers it applied and the most memory it used.
+
+Belongs here: running the stages as a job runs them. Does not: measuring.
+"""
+
+import json
+import resource
+import sys
+
+from benchmarks.landing import ORGANIZATION
+from benchmarks.throwaway import settings_for
+from sync_pipeline.demo.auth import DEMO_KEY, DEMO_SECRET
+from sync_pipeline.entities.woocommerce_customers import CUSTOMERS
+from sync_pipeline.postgres.database import Database
+from sync_pipeline.queue.queues import begin, open_queue
+from sync_pipeline.settings import QueueSettings, SourceSettings
+from sync_pipeline.sources.connections import connect
+from sync_pipeline.sources.woocommerce.client import WooCommerceClient
+from sync_pipeline.sources.woocommerce.source import WooCommerceSource
+from sync_pipeline.stages.enqueue import enqueue
+from sync_pipeline.stages.extract import extract
+from sync_pipeline.stages.reconcile import reconcile
+from sync_pipeline.stages.upsert import upsert
+
+_MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
+
+
+class SyncDisagreesError(Exception):
+    """The sync ended, and both sides differ."""
+
+
+def sync_once(database: Database, store_url: str) -> int:
+    """Sync the store's customers with default settings; how many were applied.
+
+    Raises:
+        SyncDisagreesError: both sides do not agree afterwards.
+    """
+    source_settings, queue_settings = SourceSettings(), QueueSettings()
+    connection = connect(
+        database,
+        org_id=ORGANIZATION,
+        name="bench",
+        system="woocommerce",
+        base_url=store_url,
+        key_env="BENCH_KEY",
+        secret_env="BENCH_SECRET",
+    )
+    queue, _ = open_queue(database, connection, CUSTOMERS.name, settings=queue_settings)
+    begin(database, queue, run_id=None)
+    source = WooCommerceSource(WooCommerceClient(store_url, DEMO_KEY, DEMO_SECRET, source_settings))
+    try:
+        extract(database, queue, connection, CUSTOMERS, source, source_settings)
+    finally:
+        source.close()
+    enqueue(database, queue, CUSTOMERS)
+    outcome = upsert(database, queue, CUSTOMERS, queue_settings)
+    verdict = reconcile(database, queue, CUSTOMERS)
+    if not verdict.agree:
+        raise SyncDisagreesError(verdict.in_words)
+    return outcome.done
+
+
+def main() -> int:
+    """The process of its own."""
+    database_url, store_url = sys.argv[1:]
+    with Database.open(settings_for(database_url)) as database:
+        applied = sync_once(database, store_url)
+    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_BYTES
+    print(json.dumps({"applied": applied, "peak_mb": peak_bytes / 1e6}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
