@@ -2,7 +2,16 @@
 -- Caller: stages.enqueue, before lines.sql, in the same transaction.
 -- Index: sync_page_pkey, sync_order_figure_pkey.
 -- Money and dates are checked by form before they are cast: one bad order must not stop the rest.
-WITH landed AS MATERIALIZED (
+-- Why the watermark is as far below the newest date as the reading took: an order that was edited
+--   behind the reader is older than one that was edited before it, and must not be passed over.
+--   A span, not a time, because the store's clock is not ours.
+-- Why the sweep is asked: an order that was deleted while the pages were read has landed.
+WITH swept AS MATERIALIZED (
+    SELECT DISTINCT item ->> 'id' AS external_id
+    FROM sync_page AS p CROSS JOIN LATERAL jsonb_array_elements(p.body) AS item
+    WHERE p.queue_no = %(queue_no)s AND p.listing = %(sweep_listing)s
+),
+landed AS MATERIALIZED (
     SELECT DISTINCT ON (o.id)
         o.id, o.customer_id, o.status, o.currency, o.total, o.date_created_gmt,
         o.date_modified_gmt, refund.refunded,
@@ -16,8 +25,11 @@ WITH landed AS MATERIALIZED (
         id text, customer_id text, status text, currency text, total text,
         date_created_gmt text, date_modified_gmt text, refunds jsonb)
     CROSS JOIN LATERAL (
-        SELECT '^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8]|(29|30)(?!$)|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d$'
-            AS date
+        -- Every date of the calendar and no other: the cast must not raise.
+        SELECT '^(?!0000)(?:\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])'
+            || '|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))'
+            || '|(?:\d\d(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)'
+            || 'T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d$' AS date
     ) AS form
     CROSS JOIN LATERAL (
         SELECT CASE
@@ -25,13 +37,14 @@ WITH landed AS MATERIALIZED (
             WHEN jsonb_typeof(o.refunds) <> 'array' THEN NULL
             ELSE (
                 SELECT CASE WHEN bool_and(coalesce(
-                        r.total ~ '^-?[0-9]{1,15}(\.[0-9]{1,10})?$', false))
-                    THEN -sum(CASE WHEN r.total ~ '^-?[0-9]{1,15}(\.[0-9]{1,10})?$'
-                                   THEN r.total::numeric END) END
-                FROM jsonb_to_recordset(o.refunds) AS r (total text))
+                        r.item ->> 'total' ~ '^-?[0-9]{1,15}(\.[0-9]{1,10})?$', false))
+                    THEN -sum(CASE WHEN r.item ->> 'total' ~ '^-?[0-9]{1,15}(\.[0-9]{1,10})?$'
+                                   THEN (r.item ->> 'total')::numeric END) END
+                FROM jsonb_array_elements(o.refunds) AS r (item))
         END AS refunded
     ) AS refund
     WHERE p.queue_no = %(queue_no)s AND p.listing = %(listing)s
+      AND (NOT %(is_swept)s OR o.id IN (SELECT external_id FROM swept))
     ORDER BY o.id, o.date_modified_gmt DESC
 ),
 taken AS (
@@ -61,5 +74,9 @@ SELECT
     count(*) AS n_landed,
     count(*) FILTER (WHERE NOT is_readable) AS n_unreadable,
     (array_agg(coalesce(id, '?')) FILTER (WHERE NOT is_readable))[1:20] AS unreadable_ids,
-    max((date_modified_gmt || 'Z')::timestamptz) FILTER (WHERE is_readable) AS newest_utc
+    max((date_modified_gmt || 'Z')::timestamptz) FILTER (WHERE is_readable) - (
+        SELECT coalesce(max(fetched_at)
+            - min(fetched_at - make_interval(secs => elapsed_ms / 1000.0)), interval '0')
+        FROM sync_page WHERE queue_no = %(queue_no)s AND listing = %(listing)s
+    ) AS watermark_utc
 FROM landed

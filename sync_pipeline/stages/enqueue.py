@@ -48,9 +48,7 @@ def enqueue(database: Database, queue: Queue, entity: Entity) -> Enqueued:
     Done already, by this or another process: changes nothing and says what was made then.
     """
     with database.organization(queue.org_id) as conn:
-        moved = conn.execute(
-            statement("enqueue/advance"), {"queue_no": queue.queue_no}
-        ).fetchone()
+        moved = conn.execute(statement("enqueue/advance"), {"queue_no": queue.queue_no}).fetchone()
         if moved is None:
             return _made_before(conn, queue)
         result = _make(conn, queue, entity)
@@ -68,7 +66,11 @@ def _make(conn: DictConnection, queue: Queue, entity: Entity) -> Enqueued:
     unreadable = 0
     if entity.figures_listing is not None:
         unreadable = _take_figures(
-            conn, queue, entity.figures_listing, moves_watermark=note["is_complete"] is not False
+            conn,
+            queue,
+            entity.figures_listing,
+            moves_watermark=note["is_complete"] is not False,
+            is_swept=bool(found.get("figures", {}).get("is_swept")),
         )
     listing = entity.listing.name
     is_swept = bool(found["records"]["is_swept"])
@@ -108,7 +110,7 @@ def _make(conn: DictConnection, queue: Queue, entity: Entity) -> Enqueued:
 
 
 def _take_figures(
-    conn: DictConnection, queue: Queue, listing: Listing, *, moves_watermark: bool
+    conn: DictConnection, queue: Queue, listing: Listing, *, moves_watermark: bool, is_swept: bool
 ) -> int:
     """Take over the landed orders, whole or changes; the number that could not be read."""
     is_whole = _has_landed(conn, queue, listing.name)
@@ -121,10 +123,12 @@ def _take_figures(
             "connection_id": queue.connection_id,
             "listing": name,
             "is_whole": is_whole and moves_watermark,
+            "sweep_listing": sweep_name(listing.name),
+            "is_swept": is_whole and is_swept,
         },
     ).fetchone()
     assert taken is not None  # noqa: S101  (an aggregate has a row)
-    if taken["newest_utc"] is not None and moves_watermark:
+    if taken["watermark_utc"] is not None and moves_watermark:
         conn.execute(
             statement("enqueue/watermark"),
             {
@@ -132,7 +136,7 @@ def _take_figures(
                 "org_id": queue.org_id,
                 "connection_id": queue.connection_id,
                 "listing": listing.name,
-                "watermark_utc": taken["newest_utc"],
+                "watermark_utc": taken["watermark_utc"],
             },
         )
     if taken["n_unreadable"]:
