@@ -7,12 +7,11 @@
 -- Why the fence comes first: a worker that outlived its lease holds an old token, `batch` is then
 --   empty and nothing below finds a row.
 -- Why one wide row goes through: joining the steps again was estimated at one row each and became
---   nested loops, batch squared (1,700 lines/s instead of 40,000). The one set that must be asked
---   again, `created`, is asked by IN inside CASE, which the planner hashes whatever it estimates.
+--   nested loops, batch squared (1,700 lines/s instead of 40,000).
 -- Why new keys are made of time, chance and the line's number: they go to the right edge of the
 --   index (RFC 9562, version 7), and cost 1 us instead of 6.
 -- Why rows are locked and written in the order of their keys: overlapping batches would deadlock.
--- Why ON CONFLICT DO NOTHING without a target: a race on the key becomes a line that tries again.
+-- A race on the e-mail raises 23505: the caller tries the batch again, and then sees the other row.
 WITH batch AS MATERIALIZED (
     SELECT queue_no, batch_no, pass
     FROM sync_batch
@@ -105,27 +104,22 @@ ready AS MATERIALIZED (
         FOR NO KEY UPDATE
     ) AS current ON true
 ),
-updated AS (
-    UPDATE {target} AS target
-    SET ({columns}) = ROW ({ready_columns}), updated_at = now()
+-- Created and updated rows in one statement, by key: an UPDATE joined to `ready` has two join orders,
+-- and a plan made while the table was empty walks the whole table for every batch.
+stored AS (
+    INSERT INTO {target} AS target (id, org_id, {columns})
+    SELECT coalesce(current_id, new_id), %(org_id)s::sync_org_id, {columns}
     FROM ready
-    WHERE target.id = ready.current_id AND ready.differs
-),
-created AS (
-    INSERT INTO {target} (id, org_id, {columns})
-    SELECT new_id, %(org_id)s::sync_org_id, {columns}
-    FROM ready
-    WHERE new_id IS NOT NULL
-    ON CONFLICT DO NOTHING
-    RETURNING id
+    WHERE new_id IS NOT NULL OR (current_id IS NOT NULL AND differs)
+    ON CONFLICT (id) DO UPDATE
+    SET ({columns}) = ROW ({excluded_columns}), updated_at = now()
 ),
 resulted AS (
     SELECT
         r.*,
         CASE
             WHEN r.refusal IS NOT NULL THEN 'failed'
-            WHEN r.new_id IS NOT NULL THEN
-                CASE WHEN r.new_id IN (SELECT id FROM created) THEN 'created' ELSE 'failed' END
+            WHEN r.new_id IS NOT NULL THEN 'created'
             WHEN r.current_id IS NULL THEN 'failed'
             WHEN r.differs THEN 'updated'
             ELSE 'unchanged'
@@ -135,16 +129,14 @@ resulted AS (
 explained AS (
     SELECT
         r.*,
-        CASE WHEN r.result = 'failed' THEN coalesce(r.refusal,
-            CASE WHEN r.new_id IS NOT NULL THEN 'queue.lost_race' ELSE 'queue.target_gone' END)
-        END AS code
+        CASE WHEN r.result = 'failed' THEN coalesce(r.refusal, 'queue.target_gone') END AS code
     FROM resulted AS r
 ),
 outcome AS MATERIALIZED (
     SELECT
         e.*,
         -- Who holds the key may be leaving it in this very sync.
-        e.code IN ('queue.lost_race', 'queue.target_gone', 'duplicate.key_taken',
+        e.code IN ('queue.target_gone', 'duplicate.key_taken',
                    'duplicate.claimed')
             AND e.error_count < %(max_retries)s AS is_retried,
         CASE e.code
@@ -154,7 +146,6 @@ outcome AS MATERIALIZED (
                 THEN e.match_key || ' already belongs to our record ' || e.match_id
             WHEN 'duplicate.claimed'
                 THEN e.match_key || ' already belongs to remote record ' || e.claimed_by
-            WHEN 'queue.lost_race' THEN 'another transaction wrote the same key first'
             WHEN 'queue.target_gone' THEN 'our record was deleted while the line was applied'
             ELSE e.error_message
         END AS reason

@@ -56,7 +56,7 @@ class Entity:
             columns=self._listed(None),
             t_columns=self._listed("t"),
             j_columns=self._listed("j"),
-            ready_columns=self._listed("ready"),
+            excluded_columns=self._listed("excluded"),
             current_columns=self._listed("current"),
             old_columns=sql.SQL(", ").join(
                 sql.SQL("{} AS {}").format(
