@@ -1,7 +1,6 @@
 """Commands in this process, on a real database."""
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,8 +62,3 @@ def cli(run: Cli, database_url: str) -> Cli:
         return run(*arguments, **{"DATABASE_URL": database_url} | environment)
 
     return on_database
-
-
-def subprocess_environment(database_url: str, local_dir: Path, **more: str) -> dict[str, str]:
-    """For commands that run as processes of their own."""
-    return os.environ | {"DATABASE_URL": database_url, "SYNC_LOCAL_DIR": str(local_dir)} | more

@@ -1,0 +1,188 @@
+"""`sync`: a real Dagster run in this process, against a store on loopback."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pytest
+from psycopg import conninfo
+
+from sync_pipeline.cli import progress_bar
+from sync_pipeline.cli.summary import rules_differ
+from sync_pipeline.demo.auth import DEMO_KEY, DEMO_SECRET
+from sync_pipeline.demo.server import DemoServer
+from sync_pipeline.orchestration import instance
+from sync_pipeline.postgres.database import Database
+from sync_pipeline.queue.filters import Filters
+from sync_pipeline_tests.cli.conftest import Cli, Ran
+from sync_pipeline_tests.factories import customer, make_connection, make_queue, order, row, store
+
+
+@pytest.fixture(scope="module")
+def dagster_database(make_database: Callable[..., str]) -> str:
+    return str(conninfo.conninfo_to_dict(make_database())["dbname"])
+
+
+@pytest.fixture
+def server(
+    database: Database, dagster_database: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[DemoServer]:
+    """A store of three customers, connected as `shop`; Dagster has a database of its own."""
+    to_our_own = partial(instance.dagster_url, database=dagster_database)
+    monkeypatch.setattr(instance, "dagster_url", to_our_own)
+    for name in ("DAGSTER_HOME", instance.STORAGE_VARIABLE):
+        monkeypatch.setenv(name, "")
+    with DemoServer(store([customer(1), customer(2), customer(3)], [order(1)])) as server:
+        make_connection(database, base_url=server.url)
+        yield server
+
+
+def sync(cli: Cli, *options: str, **environment: str) -> Ran:
+    keys = {"SHOP_KEY": DEMO_KEY, "SHOP_SECRET": DEMO_SECRET}
+    return cli("sync", "shop", *options, **keys | environment)
+
+
+def queues(database: Database) -> int:
+    return row(database, "SELECT count(*) AS n FROM sync_queue")["n"]
+
+
+class TestSync:
+    def test_given_a_store_when_synced_twice_then_the_second_has_nothing_to_change(
+        self, cli: Cli, server: DemoServer
+    ):
+        first = sync(cli, "--json").document
+        again = sync(cli)
+
+        assert (first["success"], first["state"], first["agree"]) == (True, "done", True)
+        assert (first["read_count"], first["created_count"], first["is_new"]) == (3, 3, True)
+        assert list(first["stage_seconds"]) == ["pages", "queue", "applied", "reconciled"]
+        assert again.exit_code == 0
+        assert "Nothing to change: 0 lines." in again.stdout
+        assert "Both sides agree: 3 records." in again.stdout
+
+    def test_given_a_bad_record_when_synced_then_partial_is_a_failure_with_its_reason(
+        self, cli: Cli, server: DemoServer
+    ):
+        server.store.put_customer(customer(4, email="no address"))
+
+        ran = sync(cli)
+
+        assert ran.exit_code == 1
+        assert "shop customers: partial" in ran.stdout
+        assert "1 of 4 lines failed" in ran.stdout
+        assert "customers 4: " in ran.stdout
+
+    def test_given_filters_when_synced_then_only_that_is_read(self, cli: Cli, server: DemoServer):
+        document = sync(cli, "--external-id", "2", "--json").document
+
+        assert (document["created_count"], document["agree"]) == (1, None)
+
+    def test_given_a_key_used_before_when_synced_then_it_is_the_same_sync(
+        self, cli: Cli, server: DemoServer, database: Database
+    ):
+        first = sync(cli, "--idempotency-key", "monday", "--json").document
+        again = sync(cli, "--idempotency-key", "monday", "--json").document
+
+        assert again["queue_id"] == first["queue_id"]
+        assert (again["is_new"], queues(database)) == (False, 1)
+
+    def test_given_a_sync_that_stopped_when_synced_then_it_goes_on_and_says_so(
+        self, cli: Cli, server: DemoServer, database: Database
+    ):
+        shop = make_connection(database, base_url=server.url)
+        stopped = make_queue(database, shop)
+
+        ran = sync(cli)
+
+        assert ran.exit_code == 0
+        assert f"it stopped in extract and goes on there (queue {stopped.id})" in ran.stderr
+        assert queues(database) == 1
+
+
+class TestStoreTrouble:
+    def test_given_a_wrong_key_when_synced_then_the_code_and_the_remedy_are_the_stores(
+        self, cli: Cli, server: DemoServer, database: Database
+    ):
+        secret = "cs_0123456789abcdef0123456789abcdef01234567"
+
+        ran = sync(cli, "--json", SHOP_SECRET=secret)
+
+        assert (ran.exit_code, ran.error["code"]) == (1, "woocommerce.authentication_failed")
+        assert "REST API" in ran.error["message"]
+        assert secret not in ran.stdout + ran.stderr
+        assert row(database, "SELECT count(*) AS n FROM customer")["n"] == 0
+
+
+class TestWrongInput:
+    @pytest.mark.parametrize(
+        ("options", "code"),
+        [
+            (["--entity", "people"], "input.unknown_entity"),
+            (["--limit", "-1"], "input.invalid"),
+            (["--limit", "0"], "input.invalid"),
+            (["--batch-size", "0"], "input.invalid"),
+            (["--email", "nobody"], "input.invalid"),
+            (["--external-id", "x"], "input.invalid"),
+            (["--limit", "many"], "input.usage"),
+        ],
+    )
+    def test_given_wrong_options_when_synced_then_no_queue_is_opened(
+        self, cli: Cli, database: Database, options: list[str], code: str
+    ):
+        make_connection(database)
+
+        ran = sync(cli, *options, "--json")
+
+        assert (ran.exit_code, ran.error["code"]) == (2, code)
+        assert queues(database) == 0
+
+    def test_given_an_unknown_connection_when_synced_then_the_known_are_named(
+        self, cli: Cli, database: Database
+    ):
+        make_connection(database, name="other")
+
+        ran = sync(cli, "--json")
+
+        assert (ran.exit_code, ran.error["code"]) == (2, "input.unknown_connection")
+        assert "other" in ran.error["remedy"]
+
+    def test_given_keys_that_are_not_set_when_synced_then_nothing_is_opened(
+        self, cli: Cli, database: Database
+    ):
+        make_connection(database)
+
+        ran = sync(cli, "--json", SHOP_SECRET="")
+
+        assert (ran.exit_code, ran.error["code"]) == (2, "connection.secret_missing")
+        assert queues(database) == 0
+
+    def test_given_another_sync_open_when_synced_then_it_says_which(
+        self, cli: Cli, server: DemoServer, database: Database
+    ):
+        shop = make_connection(database, base_url=server.url)
+        standing = make_queue(database, shop, Filters(limit=1))
+
+        ran = sync(cli, "--json")
+
+        assert (ran.exit_code, ran.error["code"]) == (2, "queue.open")
+        assert str(standing.id) in ran.error["message"]
+
+
+class TestProgressBar:
+    def test_given_no_terminal_when_syncing_then_there_is_no_bar(self):
+        with progress_bar.showing_progress(is_quiet=False) as tell:
+            assert tell is None
+
+
+class TestLifetimeValueRules:
+    def test_given_sums_that_differ_when_told_then_both_and_their_distance_are_named(self):
+        amounts = {"lifetime_value_all_orders": "1000.50", "lifetime_value_paid_net": "900.45"}
+
+        words = rules_differ(amounts, "all_orders")
+
+        assert "1,000.50 by all orders, 900.45 by paid orders" in words
+        assert "100.05 apart, 10.0% of it" in words
+
+    def test_given_equal_sums_when_told_then_nothing_is_said(self):
+        amounts = {"lifetime_value_all_orders": "7.00", "lifetime_value_paid_net": "7"}
+
+        assert rules_differ(amounts, "all_orders") == ""
