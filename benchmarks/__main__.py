@@ -7,7 +7,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -26,6 +26,7 @@ class Sizes:
 
     Attributes:
         lines: of the comparisons; rounds: of everything that is measured in turns.
+        tuning_lines: of the settings that are held against each other.
         old_lines: of the old design, whose time grows with the square.
         flat_lines: the sizes that must have one rate.
         memory_customers: a small and a large sync.
@@ -33,14 +34,17 @@ class Sizes:
 
     lines: int
     rounds: int
+    tuning_lines: int
     old_lines: int
     flat_lines: tuple[int, ...]
     memory_customers: tuple[int, int]
 
 
-QUICK = Sizes(10_000, 2, 1_000, (5_000, 20_000), (1_000, 5_000))
-DEFAULT = Sizes(50_000, 3, old_design.TARGET_LINES, (10_000, 100_000), (10_000, 100_000))
-FULL = Sizes(100_000, 3, old_design.TARGET_LINES, (10_000, 100_000, 1_000_000), (10_000, 100_000))
+QUICK = Sizes(10_000, 2, 5_000, 1_000, (5_000, 20_000), (1_000, 5_000))
+DEFAULT = Sizes(50_000, 3, 20_000, old_design.TARGET_LINES, (10_000, 100_000), (10_000, 100_000))
+FULL = Sizes(
+    100_000, 3, 20_000, old_design.TARGET_LINES, (10_000, 100_000, 1_000_000), (10_000, 100_000)
+)
 
 Run = Callable[[Server, Sizes], Subject]
 SUBJECTS: dict[str, Run] = {
@@ -53,10 +57,10 @@ SUBJECTS: dict[str, Run] = {
         server, small=sizes.memory_customers[0], large=sizes.memory_customers[1]
     ),
     "isolation": lambda server, sizes: tuning.run_isolation(
-        server, lines=sizes.lines, rounds=sizes.rounds
+        server, lines=sizes.tuning_lines, rounds=sizes.rounds
     ),
     "batch": lambda server, sizes: tuning.run_batch_size(
-        server, lines=sizes.lines, rounds=sizes.rounds
+        server, lines=sizes.tuning_lines, rounds=sizes.rounds
     ),
 }
 
@@ -101,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
 def _sizes(chosen: argparse.Namespace) -> Sizes:
     sizes = QUICK if chosen.quick else FULL if chosen.full else DEFAULT
     given = {name: getattr(chosen, name) for name in ("lines", "rounds")}
-    return Sizes(**vars(sizes) | {name: value for name, value in given.items() if value})
+    return replace(sizes, **{name: value for name, value in given.items() if value})
 
 
 if __name__ == "__main__":

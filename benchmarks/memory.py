@@ -19,7 +19,7 @@ def run(server: Server, *, small: int, large: int) -> Subject:
     """A sync of so many made customers each, in a process of its own."""
     peaks = {customers: peak_mb(server, customers) for customers in (small, large)}
     return Subject(
-        "Peak memory of a sync's process (ru_maxrss)",
+        "Peak resident memory of a sync's process",
         [
             Figure(f"{large:,} made customers", peaks[large], "MB", Target("≤", 400)),
             Figure(f"{small:,} made customers", peaks[small], "MB"),
