@@ -1,0 +1,98 @@
+"""The four stages of one sync in a process of its own, to be killed: no Dagster, quick to start.
+
+    DATABASE_URL=… python -m sync_pipeline_tests.chaos.drive_sync KEY [--stop-at N] …
+
+Prints `started` when the work begins and, at the end, one JSON object: state, refused
+(completions that came too late), peak_mb. Belongs here: nothing that a test asserts.
+"""
+
+import argparse
+import os
+import resource
+import signal
+import threading
+
+from sync_pipeline.demo.auth import DEMO_KEY, DEMO_SECRET
+from sync_pipeline.entities import CUSTOMERS
+from sync_pipeline.postgres.database import Database
+from sync_pipeline.queue import completion
+from sync_pipeline.queue.queues import begin, open_queue, queue_status
+from sync_pipeline.settings import DatabaseSettings
+from sync_pipeline.sources.connections import find_connection
+from sync_pipeline.sources.woocommerce.client import WooCommerceClient
+from sync_pipeline.sources.woocommerce.source import WooCommerceSource
+from sync_pipeline.stages.enqueue import enqueue
+from sync_pipeline.stages.extract import extract
+from sync_pipeline.stages.reconcile import reconcile
+from sync_pipeline.stages.upsert import upsert
+from sync_pipeline_tests.factories import queue_settings, quick_source_settings
+
+KILOBYTES = 1024
+
+
+class Completions:
+    """Counts completions and refusals; stops its own process before the one that is asked for."""
+
+    def __init__(self, stop_at):
+        self.refused = 0
+        self._begun = 0
+        self._stop_at = stop_at
+        self._lock = threading.Lock()
+        self._complete = completion.complete
+
+    def __call__(self, *args, **kwargs):
+        with self._lock:
+            self._begun += 1
+            begun = self._begun
+        if begun == self._stop_at:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        try:
+            return self._complete(*args, **kwargs)
+        except completion.LeaseLostError:
+            self.refused += 1
+            raise
+
+
+def drive(arguments):
+    """Run or resume the sync of that key; the numbers at its end."""
+    completions = Completions(arguments.stop_at)
+    completion.complete = completions
+    settings = queue_settings(
+        batch_size=arguments.batch_size,
+        lease_seconds=arguments.lease_seconds,
+        workers=arguments.workers,
+    )
+    source_settings = quick_source_settings()
+    with Database.open(DatabaseSettings()) as database:
+        shop = find_connection(database, "shop")
+        queue, _ = open_queue(
+            database, shop, "customers", settings=settings, idempotency_key=arguments.key
+        )
+        begin(database, queue, run_id=None)
+        client = WooCommerceClient(shop.base_url, DEMO_KEY, DEMO_SECRET, source_settings)
+        source = WooCommerceSource(client)
+        extract(database, queue, shop, CUSTOMERS, source, source_settings)
+        source.close()
+        enqueue(database, queue, CUSTOMERS)
+        upsert(database, queue, CUSTOMERS, settings)
+        reconcile(database, queue, CUSTOMERS)
+        with database.organization(queue.org_id) as conn:
+            state = queue_status(conn, queue.queue_no)["state"]
+    return {
+        "state": state,
+        "refused": completions.refused,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KILOBYTES,
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("key")
+    parser.add_argument("--batch-size", type=int, default=10)
+    parser.add_argument("--lease-seconds", type=float, default=0.3)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--stop-at", type=int, default=0)
+
+
+if __name__ == "__main__":
+    main()
