@@ -66,7 +66,7 @@ def open_work(
         created_by="dagster",
     )
     close_dead_runs(context.instance)
-    begin(database, queue, run_id=context.run_id)
+    begin(database, queue, run_id=context.run.run_id)
     _tag(context, queue)
     return Work(database, connection, entity, queue)
 
@@ -83,10 +83,10 @@ def find_work(
     database = sync.database()
     connection = _connection(database, context.partition_key, entity)
     queue = _tagged(context, database, connection, entity) or _latest(database, connection, entity)
-    if queue.last_dagster_run_id != context.run_id:
+    if queue.last_dagster_run_id != context.run.run_id:
         if queue.stage != "finished":
             close_dead_runs(context.instance)
-            begin(database, queue, run_id=context.run_id)
+            begin(database, queue, run_id=context.run.run_id)
         _tag(context, queue)
     if _ORDER.index(queue.stage) < _ORDER.index(reached):
         raise StageNotReachedError(
@@ -123,7 +123,7 @@ def _tagged(
     context: dg.AssetExecutionContext, database: Database, connection: Connection, entity: Entity
 ) -> Queue | None:
     # context.run is as the run was when it began; the tag came later.
-    run = context.instance.get_run_by_id(context.run_id)
+    run = context.instance.get_run_by_id(context.run.run_id)
     queue_id = run.tags.get(QUEUE_TAG) if run is not None else None
     if queue_id is None:
         return None
@@ -146,4 +146,4 @@ def _latest(database: Database, connection: Connection, entity: Entity) -> Queue
 
 
 def _tag(context: dg.AssetExecutionContext, queue: Queue) -> None:
-    context.instance.add_run_tags(context.run_id, run_tags(context.run_id, queue))
+    context.instance.add_run_tags(context.run.run_id, run_tags(context.run.run_id, queue))

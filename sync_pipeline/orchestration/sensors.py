@@ -65,9 +65,9 @@ def connections_sensor(context: dg.SensorEvaluationContext, sync: SyncResource) 
     )
     requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
     if changes.add:
-        requests.append(CONNECTIONS.build_add_request(changes.add))
+        requests.append(CONNECTIONS.build_add_request(list(changes.add)))
     if changes.remove:
-        requests.append(CONNECTIONS.build_delete_request(changes.remove))
+        requests.append(CONNECTIONS.build_delete_request(list(changes.remove)))
     return dg.SensorResult(dynamic_partitions_requests=requests, cursor="prepared")
 
 

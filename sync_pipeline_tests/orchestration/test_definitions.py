@@ -1,0 +1,56 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+
+from sync_pipeline.definitions import build_definitions, defs
+from sync_pipeline.entities import CUSTOMERS
+from sync_pipeline.orchestration.assets import asset_key
+
+ROOT = Path(__file__).parent.parent.parent
+
+_IMPORT_ALONE = """
+import os, sys
+before = dict(os.environ)
+class Watched(dict):
+    def __getitem__(self, name):
+        if name.startswith(("SYNC_", "DATABASE_")):
+            sys.exit("read " + name)
+        return super().__getitem__(name)
+    def get(self, name, default=None):
+        if name.startswith(("SYNC_", "DATABASE_")):
+            sys.exit("read " + name)
+        return super().get(name, default)
+os.environ = Watched(before)
+import sync_pipeline.definitions
+assert not os.listdir("."), os.listdir(".")
+"""
+
+
+def test_when_loaded_then_dagster_accepts_the_definitions():
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_when_built_then_each_entity_has_four_assets_in_one_group_and_a_job():
+    built = build_definitions()
+
+    graph = built.resolve_asset_graph()
+    keys = {asset_key(CUSTOMERS, stage) for stage in ("pages", "queue", "applied", "reconciled")}
+    assert graph.get_all_asset_keys() == keys
+    assert {graph.get(key).group_name for key in keys} == {"woocommerce"}
+    assert built.resolve_job_def("sync_customers").partitions_def.name == "connections"
+
+
+def test_when_imported_then_no_setting_is_read_and_no_file_is_made(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", _IMPORT_ALONE],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
