@@ -1,0 +1,69 @@
+"""Every subject runs, at sizes that take no time. Nothing here says how fast."""
+
+import pytest
+
+from benchmarks import calls, flatness, memory, old_design, tuning, upsert
+from benchmarks.throwaway import Server
+
+
+@pytest.fixture
+def server(server_url):
+    return Server(server_url)
+
+
+def values(subject):
+    return {figure.name: figure.value for figure in subject.figures}
+
+
+class TestUpsert:
+    def test_given_pages_when_measured_then_both_ratios_are_there_and_judged(self, server):
+        subject = upsert.run(server, lines=120, rounds=1)
+
+        judged = [figure for figure in subject.figures if figure.target]
+        assert [str(figure.target) for figure in judged] == ["≥ 0.9", "≥ 0.4", "≥ 0.4"]
+        assert all(figure.value > 0 for figure in subject.figures if figure.unit == "x")
+
+
+class TestOldDesign:
+    def test_given_few_lines_when_measured_then_the_target_is_not_judged(self, server):
+        subject = old_design.run(server, lines=60, rounds=1)
+
+        assert [figure.target for figure in subject.figures] == [None, None, None]
+
+
+class TestFlatness:
+    def test_given_two_sizes_when_measured_then_each_has_a_rate(self, server):
+        subject = flatness.run(server, sizes=(60, 120), rounds=1)
+
+        assert {"60 lines", "120 lines"} < values(subject).keys()
+
+
+class TestTuning:
+    def test_given_two_isolations_when_measured_then_read_committed_tries_nothing_again(
+        self, server
+    ):
+        subject = tuning.run_isolation(server, lines=60, rounds=1)
+
+        notes = {figure.name: figure.note for figure in subject.figures}
+        assert notes["read committed"].startswith("0 batches tried again")
+
+    def test_given_two_batch_sizes_when_measured_then_both_have_a_rate(self, server):
+        subject = tuning.run_batch_size(server, lines=60, rounds=1)
+
+        assert {"500 lines a batch", "50 lines a batch"} < values(subject).keys()
+
+
+class TestCalls:
+    def test_given_the_recorded_store_when_synced_twice_then_calls_stay_under_their_bounds(
+        self, server
+    ):
+        subject = calls.run(server)
+
+        assert [figure.is_met for figure in subject.figures] == [True, True]
+
+
+class TestMemory:
+    def test_given_two_sizes_when_measured_then_each_is_more_than_nothing(self, server):
+        subject = memory.run(server, small=20, large=40)
+
+        assert all(figure.value > 0 for figure in subject.figures)
