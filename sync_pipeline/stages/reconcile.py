@@ -1,6 +1,7 @@
 """Reconcile: hold both sides against each other and say whether they agree, and where not.
 
-Belongs here: the verdict of one sync. Does not: mending what differs; that is the next sync.
+Belongs here: the verdict of one sync, and what makes the next one mend what was deleted here by
+hand. Does not: mending what differs; that is the next sync.
 """
 
 from dataclasses import asdict, dataclass
@@ -24,7 +25,7 @@ class Verdict:
         ours: live records that we know of this connection.
         missing: read, but not applied; failed of them have a failed line with the reason.
         extra: ours, but no longer listed: deleted there, or of another role now.
-        lost: rows of ours that somebody deleted by hand.
+        lost: rows of ours that somebody deleted by hand; the next sync makes them again.
         missing_ids, extra_ids: the first 20.
         agree: complete, nothing missing, extra or lost. None: filtered, nothing to compare.
     """
@@ -58,8 +59,13 @@ class Verdict:
             )
             if count
         ]
-        if self.is_complete is False:
-            parts.append(f"{self.scanned} of {self.total} records were read")
+        if not self.is_complete:
+            is_short = self.scanned != self.total
+            parts.append(
+                f"{self.scanned} of {self.total} records were read"
+                if is_short
+                else "nothing proves that all were read"
+            )
         return "both sides differ: " + ", ".join(parts)
 
 
@@ -87,6 +93,13 @@ def reconcile(database: Database, queue: Queue, entity: Entity) -> Verdict:
             is_complete=note["is_complete"],
             is_filtered=not queue.filters.is_everything,
         )
+        if verdict.lost:
+            conn.execute(
+                sql.SQL(statement("reconcile/bring_back")).format(
+                    target=sql.Identifier(entity.target)
+                ),
+                {"connection_id": queue.connection_id, "entity": entity.name},
+            )
         conn.execute(
             statement("reconcile/keep"),
             {"queue_no": queue.queue_no, "verdict": Jsonb(asdict(verdict))},
