@@ -208,9 +208,7 @@ class _Reader:
                 self._on_read(listing.name, len(outcome.records), outcome.total)
 
     def _coverage(self, listing: Listing) -> Coverage:
-        row = self._one(
-            "extract/coverage", queue_no=self._queue.queue_no, listing=listing.name
-        )
+        row = self._one("extract/coverage", queue_no=self._queue.queue_no, listing=listing.name)
         assert row is not None  # noqa: S101  (an aggregate has a row)
         return Coverage(
             scanned=row["n_distinct"],
@@ -228,7 +226,7 @@ class _Reader:
         if missing:
             records = self._source.read_by_ids(listing, missing)
             if records:
-                land_by_ids(self._database, self._queue, listing.name, records, recovered + 1)
+                land_by_ids(self._database, self._queue, listing.name, records)
             recovered += len(records)
         swept = self._coverage(ids)
         still_missing = len(self._missing(listing, ids))

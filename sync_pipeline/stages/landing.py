@@ -60,11 +60,17 @@ def land(database: Database, queue: Queue, listing: str, outcome: Page | Unreada
         )
 
 
-def land_by_ids(
-    database: Database, queue: Queue, listing: str, records: Sequence[Record], round_no: int
-) -> None:
-    """Keep records that were fetched by id: they have no place in the listing."""
-    place = PageRequest(offset=-round_no, limit=len(records))
+def land_by_ids(database: Database, queue: Queue, listing: str, records: Sequence[Record]) -> None:
+    """Keep records that were fetched by id: they have no place in the listing.
+
+    Their offset is the first below 0 that nothing landed at, also in an earlier start.
+    """
+    with database.organization(queue.org_id) as conn:
+        row = conn.execute(
+            statement("extract/next_place"), {"queue_no": queue.queue_no, "listing": listing}
+        ).fetchone()
+    assert row is not None  # noqa: S101  (an aggregate has a row)
+    place = PageRequest(offset=int(row["next_offset"]), limit=len(records))
     land(database, queue, listing, Page(place, list(records), None, 0.0))
 
 

@@ -104,10 +104,18 @@ class TestLand:
     def test_given_records_fetched_by_id_then_they_take_no_place_in_the_listing(
         self, database, queue
     ):
-        land_by_ids(database, queue, "customers", [customer(5)], 1)
+        land_by_ids(database, queue, "customers", [customer(5)])
 
         assert landed_ranges(database, queue, "customers") == []
         assert len(landed_items(database)) == 1
+
+    def test_given_as_many_records_fetched_by_id_before_a_crash_then_the_later_ones_land_too(
+        self, database, queue
+    ):
+        land_by_ids(database, queue, "customers", [customer(5)])
+        land_by_ids(database, queue, "customers", [customer(6)])
+
+        assert [one["id"] for one in landed_items(database)] == [6, 5]
 
     @pytest.mark.parametrize("how", ["is_paused = true", "cancelled_at = now()"])
     def test_given_a_stopped_queue_when_a_page_lands_then_it_is_kept_and_the_read_stops(
