@@ -1,10 +1,12 @@
 -- Make a line for every landed record whose content is not what was last applied.
--- Caller: stages.enqueue, once per queue, in the transaction that moves it to the next stage.
+-- Caller: stages.enqueue, once per share of the pages: shares are made at once, each commits alone,
+--   and the queue moves on when all of them have.
 -- Composed per entity: its enrichment.
 -- Index: sync_page_pkey (the queue's pages), sync_record_pkey; both are read whole, by hash join.
 -- Why OFFSET 0: the payload and its hash are computed once, not once in the filter and once more.
 -- Why the hash is salted: a changed mapping or rule must bring every record back.
--- Why ON CONFLICT: overlapping pages hold a record twice; the first one makes the line.
+-- Why ON CONFLICT: a listing that moves while it is read holds a record twice, and a share that was
+--   made before a crash is made again.
 WITH extra AS MATERIALIZED (
 {enrichment}
 ),
@@ -14,14 +16,20 @@ swept AS MATERIALIZED (
     WHERE p.queue_no = %(queue_no)s AND p.listing = %(sweep_listing)s
 )
 INSERT INTO sync_line (queue_no, line_no, org_id, external_id, content_hash, payload)
-SELECT %(queue_no)s, row_number() OVER (), %(org_id)s::sync_org_id, record.external_id,
+SELECT %(queue_no)s, record.line_no, %(org_id)s::sync_org_id, record.external_id,
     hashed.content_hash, enriched.payload
 FROM (
     SELECT
-        item, coalesce(item ->> 'id', 'offset:' || (p.first_offset + ordinality - 1)) AS external_id
+        item,
+        -- A record's number is its place in the listing, so that shares need not agree on numbers;
+        -- records that were fetched by id have no place and come last.
+        (CASE WHEN p.first_offset < 0 THEN 2000000000 - 1000000 * p.first_offset
+              ELSE p.first_offset END + ordinality)::integer AS line_no,
+        coalesce(item ->> 'id', 'offset:' || (p.first_offset + ordinality - 1)) AS external_id
     FROM sync_page AS p
     CROSS JOIN LATERAL jsonb_array_elements(p.body) WITH ORDINALITY AS landed (item, ordinality)
     WHERE p.queue_no = %(queue_no)s AND p.listing = %(listing)s
+      AND p.first_offset >= %(from_offset)s AND p.first_offset < %(to_offset)s
     OFFSET 0
 ) AS record
 LEFT JOIN extra ON extra.external_id = record.external_id
@@ -38,4 +46,4 @@ LEFT JOIN sync_record AS known
     AND known.external_id = record.external_id
 WHERE (known.content_hash IS DISTINCT FROM hashed.content_hash OR known.tombstoned_at IS NOT NULL)
   AND (NOT %(is_swept)s OR record.external_id IN (SELECT external_id FROM swept))
-ON CONFLICT (queue_no, external_id) DO NOTHING
+ON CONFLICT DO NOTHING

@@ -71,9 +71,7 @@ gone AS (
       AND NOT EXISTS (SELECT FROM landed WHERE landed.id = figure.order_id::text)
 )
 SELECT
-    count(*) AS n_landed,
-    count(*) FILTER (WHERE NOT is_readable) AS n_unreadable,
-    (array_agg(coalesce(id, '?')) FILTER (WHERE NOT is_readable))[1:20] AS unreadable_ids,
+    coalesce(array_agg(coalesce(id, '?')) FILTER (WHERE NOT is_readable), '{}') AS unreadable_ids,
     max((date_modified_gmt || 'Z')::timestamptz) FILTER (WHERE is_readable) - (
         SELECT coalesce(max(fetched_at)
             - min(fetched_at - make_interval(secs => elapsed_ms / 1000.0)), interval '0')

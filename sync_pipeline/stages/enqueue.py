@@ -1,17 +1,21 @@
-"""Enqueue: make a line of every landed record whose content is new, in one transaction.
+"""Enqueue: make a line of every landed record whose content is new.
 
 Belongs here: from pages to lines, batches and watermarks. Does not: reading (extract.py), applying
 (upsert.py). All of it is sets: no record passes through Python.
 """
 
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from sync_pipeline.entities import Entity
+from sync_pipeline.errors import UnknownQueueError
 from sync_pipeline.postgres.database import Database, DictConnection
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.queues import Queue, record_activity
@@ -19,6 +23,8 @@ from sync_pipeline.sources.protocol import Listing
 from sync_pipeline.stages.extract import delta_name, sweep_name
 
 _ANALYZE_FROM_LINES = 5_000
+_WORKERS = 2
+_BELOW_ALL = -1_000_000
 
 
 @dataclass(frozen=True)
@@ -42,16 +48,38 @@ class Enqueued:
     lifetime_value_paid_net: Decimal = Decimal(0)
 
 
-def enqueue(database: Database, queue: Queue, entity: Entity) -> Enqueued:
+def enqueue(
+    database: Database, queue: Queue, entity: Entity, *, workers: int = _WORKERS
+) -> Enqueued:
     """Make the queue's lines and batches and move it on to apply.
 
-    Done already, by this or another process: changes nothing and says what was made then.
+    Shares of the pages become lines at once, each in a transaction of its own; what a stop leaves
+    is completed by the next start. Done already, by this or another process: changes nothing and
+    says what was made then.
     """
     with database.organization(queue.org_id) as conn:
-        moved = conn.execute(statement("enqueue/advance"), {"queue_no": queue.queue_no}).fetchone()
-        if moved is None:
-            return _made_before(conn, queue)
-        result = _make(conn, queue, entity)
+        note = _note_of(conn, queue)
+        if note["stage"] != "enqueue":
+            return _made_before(note)
+        unreadable: list[str] = []
+        if entity.figures_listing is not None:
+            unreadable = _take_figures(
+                conn,
+                queue,
+                entity.figures_listing,
+                moves_watermark=note["is_complete"] is not False,
+                is_swept=bool(note["extract_note"].get("figures", {}).get("is_swept")),
+            )
+        shares = page_shares(_reach(conn, queue, entity.listing.name), workers)
+    is_swept = bool(note["extract_note"]["records"]["is_swept"])
+    with ThreadPoolExecutor(workers, thread_name_prefix="enqueue") as pool:
+        made = [
+            pool.submit(_make_lines, database, queue, entity, share, is_swept=is_swept)
+            for share in shares
+        ]
+        for share in made:
+            share.result()
+    result = _move_on(database, queue, unreadable)
     if result.lines >= _ANALYZE_FROM_LINES:
         # Without statistics the first batches are planned for an empty table.
         with database.owner() as conn:
@@ -59,60 +87,92 @@ def enqueue(database: Database, queue: Queue, entity: Entity) -> Enqueued:
     return result
 
 
-def _make(conn: DictConnection, queue: Queue, entity: Entity) -> Enqueued:
-    note = conn.execute(statement("extract/note"), {"queue_no": queue.queue_no}).fetchone()
-    assert note is not None  # noqa: S101  (the row was just updated)
-    found = note["extract_note"]
-    unreadable = 0
-    if entity.figures_listing is not None:
-        unreadable = _take_figures(
-            conn,
-            queue,
-            entity.figures_listing,
-            moves_watermark=note["is_complete"] is not False,
-            is_swept=bool(found.get("figures", {}).get("is_swept")),
-        )
+def page_shares(reach: int, workers: int) -> list[tuple[int, int]]:
+    """Ranges of page offsets, one per worker, that cover everything below `reach`. Pure.
+
+    The first one also covers the negative offsets of records that were fetched by id.
+    """
+    step = -(-reach // workers)
+    bounds = [_BELOW_ALL, *range(step, reach, step), reach]
+    return list(pairwise(bounds))
+
+
+def _make_lines(
+    database: Database,
+    queue: Queue,
+    entity: Entity,
+    share: tuple[int, int],
+    *,
+    is_swept: bool,
+) -> None:
+    """Make the lines of one share of the pages (in a pool thread)."""
     listing = entity.listing.name
-    is_swept = bool(found["records"]["is_swept"])
-    lines = conn.execute(
-        sql.SQL(statement("enqueue/lines")).format(
-            enrichment=sql.SQL(statement(entity.enrichment or "enqueue/no_enrichment"))
-        ),
-        {
-            "queue_no": queue.queue_no,
-            "org_id": queue.org_id,
-            "connection_id": queue.connection_id,
-            "entity": entity.name,
-            "listing": listing,
-            "sweep_listing": sweep_name(listing),
-            "is_swept": is_swept,
-            "salt": entity.hash_salt(queue.lifetime_value_rule),
-        },
-    ).rowcount
-    conn.execute(
-        statement("enqueue/batches"),
-        {"queue_no": queue.queue_no, "org_id": queue.org_id, "batch_size": queue.batch_size},
-    )
-    scanned = int(found["records"]["scanned"])
-    money = conn.execute(
-        statement("enqueue/currencies"), {"connection_id": queue.connection_id}
-    ).fetchall()
-    result = Enqueued(
-        scanned=scanned,
-        lines=lines,
-        unchanged=max(scanned - lines, 0),
-        unreadable_orders=unreadable,
-        lifetime_value_all_orders=sum((row["total"] for row in money), Decimal(0)),
-        lifetime_value_paid_net=sum((row["paid_net"] for row in money), Decimal(0)),
-    )
-    _note(conn, queue, result, [row["currency"] for row in money])
+    with database.organization(queue.org_id) as conn:
+        conn.execute(
+            sql.SQL(statement("enqueue/lines")).format(
+                enrichment=sql.SQL(statement(entity.enrichment or "enqueue/no_enrichment"))
+            ),
+            {
+                "queue_no": queue.queue_no,
+                "org_id": queue.org_id,
+                "connection_id": queue.connection_id,
+                "entity": entity.name,
+                "listing": listing,
+                "sweep_listing": sweep_name(listing),
+                "is_swept": is_swept,
+                "salt": entity.hash_salt(queue.lifetime_value_rule),
+                "from_offset": share[0],
+                "to_offset": share[1],
+            },
+        )
+
+
+def _move_on(database: Database, queue: Queue, unreadable: list[str]) -> Enqueued:
+    """Cut the lines into batches and move the queue to apply, once."""
+    with database.organization(queue.org_id) as conn:
+        moved = conn.execute(statement("enqueue/advance"), {"queue_no": queue.queue_no}).fetchone()
+        note = _note_of(conn, queue)
+        if moved is None:
+            return _made_before(note)
+        conn.execute(
+            statement("enqueue/batches"),
+            {"queue_no": queue.queue_no, "org_id": queue.org_id, "batch_size": queue.batch_size},
+        )
+        made = conn.execute(statement("enqueue/made"), {"queue_no": queue.queue_no}).fetchone()
+        lines = int(made["n_lines"]) if made else 0
+        scanned = int(note["extract_note"]["records"]["scanned"])
+        money = conn.execute(
+            statement("enqueue/currencies"), {"connection_id": queue.connection_id}
+        ).fetchall()
+        result = Enqueued(
+            scanned=scanned,
+            lines=lines,
+            unchanged=max(scanned - lines, 0),
+            unreadable_orders=len(unreadable),
+            lifetime_value_all_orders=sum((row["total"] for row in money), Decimal(0)),
+            lifetime_value_paid_net=sum((row["paid_net"] for row in money), Decimal(0)),
+        )
+        _note(conn, queue, result, [row["currency"] for row in money], unreadable)
     return result
+
+
+def _note_of(conn: DictConnection, queue: Queue) -> dict[str, Any]:
+    row = conn.execute(statement("extract/note"), {"queue_no": queue.queue_no}).fetchone()
+    if row is None:
+        raise UnknownQueueError(f"There is no queue {queue.id}.")
+    return row
+
+
+def _reach(conn: DictConnection, queue: Queue, listing: str) -> int:
+    values = {"queue_no": queue.queue_no, "listing": listing}
+    row = conn.execute(statement("enqueue/reach"), values).fetchone()
+    return int(row["reach"]) if row else 1
 
 
 def _take_figures(
     conn: DictConnection, queue: Queue, listing: Listing, *, moves_watermark: bool, is_swept: bool
-) -> int:
-    """Take over the landed orders, whole or changes; the number that could not be read."""
+) -> list[str]:
+    """Take over the landed orders, whole or changes; the ids of those that cannot be read."""
     is_whole = _has_landed(conn, queue, listing.name)
     name = listing.name if is_whole else delta_name(listing)
     taken = conn.execute(
@@ -139,17 +199,7 @@ def _take_figures(
                 "watermark_utc": taken["watermark_utc"],
             },
         )
-    if taken["n_unreadable"]:
-        record_activity(
-            conn,
-            queue,
-            "orders_unreadable",
-            "warning",
-            f"{taken['n_unreadable']} orders cannot be read and count in no figure: "
-            f"{', '.join(taken['unreadable_ids'])}",
-            {"ids": taken["unreadable_ids"]},
-        )
-    return int(taken["n_unreadable"])
+    return list(taken["unreadable_ids"])
 
 
 def _has_landed(conn: DictConnection, queue: Queue, listing: str) -> bool:
@@ -157,7 +207,13 @@ def _has_landed(conn: DictConnection, queue: Queue, listing: str) -> bool:
     return conn.execute(statement("extract/landed"), values).fetchone() is not None
 
 
-def _note(conn: DictConnection, queue: Queue, result: Enqueued, currencies: list[str]) -> None:
+def _note(
+    conn: DictConnection,
+    queue: Queue,
+    result: Enqueued,
+    currencies: list[str],
+    unreadable: list[str],
+) -> None:
     amounts = {name: str(value) for name, value in asdict(result).items()}
     conn.execute(
         statement("enqueue/counted"),
@@ -176,6 +232,16 @@ def _note(conn: DictConnection, queue: Queue, result: Enqueued, currencies: list
         f"{result.lines} lines to apply, {result.unchanged} records unchanged",
         amounts,
     )
+    if unreadable:
+        record_activity(
+            conn,
+            queue,
+            "orders_unreadable",
+            "warning",
+            f"{len(unreadable)} orders cannot be read and count in no figure: "
+            f"{', '.join(unreadable[:20])}",
+            {"ids": unreadable},
+        )
     if len(currencies) > 1:
         record_activity(
             conn,
@@ -187,9 +253,8 @@ def _note(conn: DictConnection, queue: Queue, result: Enqueued, currencies: list
         )
 
 
-def _made_before(conn: DictConnection, queue: Queue) -> Enqueued:
-    note = conn.execute(statement("extract/note"), {"queue_no": queue.queue_no}).fetchone()
-    made: dict[str, Any] = (note or {}).get("extract_note", {}).get("enqueued", {})
+def _made_before(note: Mapping[str, Any]) -> Enqueued:
+    made: dict[str, Any] = note["extract_note"].get("enqueued", {})
     return Enqueued(
         scanned=int(made.get("scanned", 0)),
         lines=int(made.get("lines", 0)),

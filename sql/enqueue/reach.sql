@@ -1,0 +1,4 @@
+-- How far the landed places of a listing go. Caller: stages.enqueue, to share them out.
+-- Index: sync_page_pkey.
+SELECT coalesce(max(first_offset), 0) + 1 AS reach FROM sync_page
+WHERE queue_no = %(queue_no)s AND listing = %(listing)s
