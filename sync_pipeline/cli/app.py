@@ -63,7 +63,7 @@ class _Commands(TyperGroup):
         except (typer.Exit, typer.Abort, BrokenPipeError):
             raise
         except KeyboardInterrupt:
-            raise typer.Exit(_interrupted()) from None
+            raise typer.Exit(_reported(KeyboardInterrupt(), as_json=as_json)) from None
         except Exception as error:
             if hasattr(error, "format_message") and not as_json:
                 raise  # wrong usage: typer says it well, and exits with 2
@@ -78,7 +78,7 @@ class _Commands(TyperGroup):
             self._is_listing = False
 
 
-def _reported(error: Exception, *, as_json: bool) -> int:
+def _reported(error: BaseException, *, as_json: bool) -> int:
     from sync_pipeline.cli import failures  # noqa: PLC0415  (psycopg and pydantic: 0.3 s)
 
     if hasattr(error, "format_message"):
@@ -87,11 +87,6 @@ def _reported(error: Exception, *, as_json: bool) -> int:
         )
         return failures.say(failure, as_json=as_json)
     return failures.report(error, as_json=as_json)
-
-
-def _interrupted() -> int:
-    typer.echo("Stopped. What was applied stays; running it again goes on from there.", err=True)
-    return 130
 
 
 def _show_version(value: bool) -> None:  # noqa: FBT001  (typer's signature)

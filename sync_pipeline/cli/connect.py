@@ -34,7 +34,7 @@ def systems() -> None:
 
 
 @app.command()
-def woocommerce(  # noqa: PLR0913  (one parameter an option)
+def woocommerce(
     name: Annotated[str, typer.Argument(help="What to call it: a-z, 0-9, - and _.")],
     *,
     org: Annotated[str, typer.Option(help="The organization it belongs to.")],

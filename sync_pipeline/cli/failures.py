@@ -49,6 +49,13 @@ def failure_of(error: BaseException) -> Failure:
     if isinstance(error, SyncError):
         exit_code = BAD_INPUT if isinstance(error, InputError) else FAILED
         return Failure(error.code, error.message, error.remedy, exit_code)
+    if isinstance(error, KeyboardInterrupt):
+        return Failure(
+            "interrupted",
+            "Stopped by a signal.",
+            "What was applied stays; running it again goes on from there.",
+            INTERRUPTED,
+        )
     if isinstance(error, ValidationError):
         return Failure(
             "input.settings",

@@ -21,6 +21,9 @@ from sync_pipeline.sources.connections import Connection, find_connection
 if TYPE_CHECKING:
     from sync_pipeline.orchestration.launch import SyncReport
 
+# Dagster takes Ctrl-C for itself while it runs, and ends the run with this.
+_INTERRUPTED = "DagsterExecutionInterruptedError"
+
 
 @dataclass(frozen=True)
 class SyncOrder:
@@ -43,6 +46,7 @@ def run_sync(
 
     Raises:
         InputError: unknown connection or entity, keys not set, another sync is open.
+        KeyboardInterrupt: Ctrl-C; Dagster has noted it with the run.
     """
     connection = find_connection(database, order.connection)
     entity_of(connection.system, order.entity)
@@ -55,7 +59,7 @@ def run_sync(
     from sync_pipeline.orchestration.launch import launch_sync  # noqa: PLC0415
 
     with ensure_instance(settings, database.url) as instance, showing_progress(is_quiet) as told:
-        return launch_sync(
+        report = launch_sync(
             instance,
             database,
             order.connection,
@@ -65,6 +69,9 @@ def run_sync(
             batch_size=order.batch_size,
             on_progress=told,
         )
+    if report.error is not None and _INTERRUPTED in report.error:
+        raise KeyboardInterrupt
+    return report
 
 
 def _say_what_is_resumed(database: Database, connection: Connection, order: SyncOrder) -> None:

@@ -21,7 +21,7 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def sync(  # noqa: PLR0913  (one parameter an option)
+def sync(
     name: Annotated[str, typer.Argument(help="The connection.")],
     *,
     entity: Annotated[str, typer.Option(help="What to sync.")] = "customers",

@@ -1,5 +1,9 @@
 """`sync`: a real Dagster run in this process, against a store on loopback."""
 
+import os
+import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -96,6 +100,30 @@ class TestSync:
         assert ran.exit_code == 0
         assert f"it stopped in extract and goes on there (queue {stopped.id})" in ran.stderr
         assert queues(database) == 1
+
+
+class TestInterrupt:
+    @pytest.mark.parametrize("as_json", [False, True])
+    def test_given_ctrl_c_while_it_reads_when_synced_then_it_stops_and_can_go_on(
+        self, cli: Cli, server: DemoServer, database: Database, as_json: bool
+    ):
+        with DemoServer(store([customer(1)]), latency_seconds=0.5) as slow:
+            make_connection(database, base_url=slow.url)
+            interrupter = threading.Thread(target=interrupt_when_asked, args=[slow])
+            interrupter.start()
+            ran = sync(cli, *(["--json"] if as_json else []))
+            interrupter.join()
+
+        assert ran.exit_code == 130
+        assert "goes on from there" in (ran.error["remedy"] if as_json else ran.stderr)
+        assert row(database, "SELECT stage FROM sync_queue")["stage"] == "extract"
+
+
+def interrupt_when_asked(server: DemoServer) -> None:
+    deadline = time.monotonic() + 60
+    while not server.requests and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 class TestStoreTrouble:
