@@ -70,9 +70,12 @@ def run(server: Server, *, lines: int, rounds: int) -> Subject:
             run_ours(bench, lines, QueueSettings(), measured)
         _run_old(bench, measured)
     ours_seconds = sum(map(measured.wall, OURS))
-    old_seconds = measured.wall("old")
+    old_seconds = measured.wall("old enqueue") + measured.wall("old")
     target = Target("≥", 300) if lines == TARGET_LINES else None
     note = f"{old_seconds:.1f} s, once / {ours_seconds:.3f} s, median of {rounds}"
+    cpu = measured.cpu_ratio(["old enqueue", "old"], OURS)
+    if cpu is not None:
+        note += f"; of CPU {cpu:.0f}"
     return Subject(
         f"The old design at {lines:,} lines",
         [
@@ -95,7 +98,7 @@ def _run_old(bench: Bench, measured: Rounds) -> None:
     ).fetchone()
     assert made is not None
     queue_id = made[0]
-    with timed(measured, "old enqueue"):
+    with timed(measured, "old enqueue", bench.cpu):
         connection.execute(_ENQUEUE, [queue_id, ORGANIZATION, QUEUE_NO])
     connection.execute("ANALYZE old_queue_line")
     rows: list[Row] = connection.execute(_MAPPED).fetchall()
