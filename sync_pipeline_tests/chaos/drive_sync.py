@@ -7,9 +7,11 @@ Prints `started` when the work begins and, at the end, one JSON object: state, r
 """
 
 import argparse
+import json
 import os
 import resource
 import signal
+import sys
 import threading
 
 from sync_pipeline.demo.auth import DEMO_KEY, DEMO_SECRET
@@ -65,6 +67,7 @@ def drive(arguments):
     source_settings = quick_source_settings()
     with Database.open(DatabaseSettings()) as database:
         shop = find_connection(database, "shop")
+        say("started")
         queue, _ = open_queue(
             database, shop, "customers", settings=settings, idempotency_key=arguments.key
         )
@@ -85,6 +88,11 @@ def drive(arguments):
     }
 
 
+def say(line):
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("key")
@@ -92,6 +100,7 @@ def main():
     parser.add_argument("--lease-seconds", type=float, default=0.3)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--stop-at", type=int, default=0)
+    say(json.dumps(drive(parser.parse_args())))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,11 @@ IS_FULL = os.environ.get("SYNC_TEST_CHAOS") == "full"
 KILLS = int(os.environ.get("CHAOS_ROUNDS", "50" if IS_FULL else "5"))
 
 
+def note(line):
+    """Shown with a test that fails, or with -rP."""
+    sys.stdout.write(f"{line}\n")
+
+
 class SyncProcess:
     """One driven sync; left alone it runs to its end."""
 

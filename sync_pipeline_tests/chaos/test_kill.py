@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from sync_pipeline.demo import DemoServer
-from sync_pipeline_tests.chaos.processes import KILLS, SyncProcess
+from sync_pipeline_tests.chaos.processes import KILLS, SyncProcess, note
 from sync_pipeline_tests.factories import customer, make_connection, order, row, rows, store
 
 CUSTOMERS = 300
@@ -65,6 +65,7 @@ def test_given_kill_9_at_random_instants_when_started_again_then_everything_exac
     dice = random.Random()
     seed = dice.randrange(10**6)
     dice.seed(seed)
+    note(f"seed {seed}")
     n_queues = 1
     for _ in range(KILLS):
         with SyncProcess(database, f"sync {n_queues}") as process:

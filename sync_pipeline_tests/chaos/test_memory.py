@@ -3,7 +3,7 @@
 import pytest
 
 from sync_pipeline.demo import DemoServer, made_store
-from sync_pipeline_tests.chaos.processes import IS_FULL, SyncProcess
+from sync_pipeline_tests.chaos.processes import IS_FULL, SyncProcess, note
 from sync_pipeline_tests.factories import make_connection
 
 FEW, MANY = (10_000, 100_000) if IS_FULL else (500, 5_000)
@@ -28,5 +28,6 @@ def test_given_ten_times_the_customers_when_synced_then_the_same_memory(database
         shop = make_connection(database, org_id, base_url=many.url)
         much = peak_mb(database, shop, "many")
 
+    note(f"{FEW} customers: {little:.0f} MB, {MANY}: {much:.0f} MB")
     assert much < MOST_MB
     assert much < MOST_GROWTH * little

@@ -7,8 +7,9 @@ from sync_pipeline.entities import CUSTOMERS
 from sync_pipeline.errors import PermanentError, TransientError
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.sources.connections import find_connection
-from sync_pipeline.stages.extract import Coverage, extract, filtered, incomplete_reason
+from sync_pipeline.stages.extract import extract, filtered, incomplete_reason
 from sync_pipeline.stages.landing import SyncStoppedError
+from sync_pipeline.stages.scan import Coverage
 from sync_pipeline_tests.factories import (
     customer,
     make_connection,
