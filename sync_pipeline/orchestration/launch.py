@@ -28,6 +28,7 @@ from sync_pipeline.sources.connections import find_connection
 from sync_pipeline.stages.reconcile import Verdict
 
 _UNEXPECTED: Final = "sync.unexpected"
+_INTERRUPTS: Final = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class SyncReport:
     status: Mapping[str, Any]
 
 
-def launch_sync(  # noqa: PLR0913  (what the command line takes)
+def launch_sync(
     instance: dg.DagsterInstance,
     database: Database,
     connection_name: str,
@@ -85,6 +86,7 @@ def launch_sync(  # noqa: PLR0913  (what the command line takes)
     Raises:
         InputError: no such connection or entity, a filter that selects nothing, another sync is
             open. Nothing was started. What goes wrong later is in the report.
+        KeyboardInterrupt: Ctrl-C. The run has ended as failed; what was done is kept.
     """
     connection = find_connection(database, connection_name)
     declared = entity_of(connection.system, entity)
@@ -105,6 +107,8 @@ def launch_sync(  # noqa: PLR0913  (what the command line takes)
     ensure_partition(instance, connection.name)
     with provided(database), listening(on_progress):
         result = _execute(instance, declared, queue, config)
+    if _was_interrupted(result):
+        raise KeyboardInterrupt
     return _report(instance, database, queue, result, is_new=is_new)
 
 
@@ -124,6 +128,13 @@ def _execute(
             "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
         },
     )
+
+
+def _was_interrupted(result: dg.JobExecutionResult) -> bool:
+    """Whether Ctrl-C ended the run: Dagster takes it for itself, and ends the run in its way."""
+    failures = result.filter_events(lambda event: event.is_step_failure)
+    errors = [event.step_failure_data.error for event in failures]
+    return any(error is not None and error.cls_name in _INTERRUPTS for error in errors)
 
 
 def _report(

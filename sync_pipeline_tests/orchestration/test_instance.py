@@ -21,7 +21,7 @@ def test_given_a_password_when_files_are_written_then_it_is_not_in_them(
     settings, monkeypatch, tmp_path
 ):
     monkeypatch.setattr(
-        instance_module, "dagster_url", lambda url: "postgresql+psycopg2://me:s3cret@db/dagster"
+        instance_module, "dagster_url", lambda _: "postgresql+psycopg2://me:s3cret@db/dagster"
     )
 
     environment = dagster_environment(settings, "postgresql://me:s3cret@db/sync")

@@ -96,6 +96,18 @@ class TestTrouble:
         assert (resumed.state, resumed.created) == ("done", 30)
         assert resumed.status["process_count"] == 2
 
+    def test_given_ctrl_c_when_synced_then_it_ends_and_the_next_sync_goes_on(
+        self, instance, database, connection
+    ):
+        def interrupt(_):
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            launch_sync(instance, database, "shop", "customers", on_progress=interrupt)
+
+        resumed = launch_sync(instance, database, "shop", "customers")
+        assert (resumed.is_new, resumed.state) == (False, "done")
+
     @pytest.mark.parametrize(
         ("names", "error"),
         [
