@@ -29,9 +29,10 @@ from sync_pipeline.sources.protocol import Page, PageRequest, Source
 from sync_pipeline.sources.woocommerce.client import WooCommerceClient
 from sync_pipeline.sources.woocommerce.source import WooCommerceSource
 from sync_pipeline.stages.enqueue import Enqueued, enqueue
-from sync_pipeline.stages.extract import Coverage, extract
+from sync_pipeline.stages.extract import extract
 from sync_pipeline.stages.landing import land
 from sync_pipeline.stages.reconcile import Verdict, reconcile
+from sync_pipeline.stages.scan import Coverage
 from sync_pipeline.stages.upsert import upsert
 
 Record = dict[str, Any]

@@ -19,8 +19,8 @@ from typing import Any
 
 import dagster as dg
 
-from sync_pipeline.stages.extract import Coverage
 from sync_pipeline.stages.reconcile import Verdict
+from sync_pipeline.stages.scan import Coverage
 
 _OPEN_STATES = ("draft", "processing")
 _COUNTED_STATES = (*_OPEN_STATES, "done", "failed", "cancelled")

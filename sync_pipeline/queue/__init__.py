@@ -1,0 +1,1 @@
+"""The durable queue in PostgreSQL: leases, outcomes, states, retries, progress."""

@@ -20,7 +20,7 @@ from sync_pipeline.postgres.database import Database, DictConnection
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.queues import Queue, record_activity
 from sync_pipeline.sources.protocol import Listing
-from sync_pipeline.stages.extract import delta_name, sweep_name
+from sync_pipeline.stages.scan import delta_name, sweep_name
 
 _ANALYZE_FROM_LINES = 5_000
 _WORKERS = 2

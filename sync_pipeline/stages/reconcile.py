@@ -13,7 +13,7 @@ from sync_pipeline.entities import Entity
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.queues import Queue, record_activity
-from sync_pipeline.stages.extract import sweep_name
+from sync_pipeline.stages.scan import sweep_name
 
 
 @dataclass(frozen=True)
