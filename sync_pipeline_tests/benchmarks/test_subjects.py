@@ -63,7 +63,8 @@ class TestCalls:
 
 
 class TestMemory:
-    def test_given_two_sizes_when_measured_then_each_is_more_than_nothing(self, server):
-        subject = memory.run(server, small=20, large=40)
-
-        assert all(figure.value > 0 for figure in subject.figures)
+    def test_given_a_sync_in_its_own_process_when_measured_then_it_is_a_plausible_peak(
+        self, server
+    ):
+        # Python with psycopg and requests alone takes 30 MB; a server's share would be far more.
+        assert 10 < memory.peak_mb(server, 20) < 400
