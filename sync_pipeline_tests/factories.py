@@ -252,3 +252,16 @@ def status(database: Database, queue: Queue) -> Record:
 def environment(database: Database) -> dict[str, str]:
     """For a process of its own that works on the same database."""
     return os.environ | {"DATABASE_URL": database.url}
+
+
+def wait_until_somebody_waits(database: Database) -> None:
+    """Return when a transaction of this database waits for the lock of another."""
+    for _ in range(500):
+        with database.owner() as conn:
+            waiting = conn.execute(
+                "SELECT pg_sleep(0.01), (SELECT count(*) FROM pg_stat_activity"
+                " WHERE wait_event_type = 'Lock' AND datname = current_database()) AS n"
+            ).fetchone()
+        if waiting and waiting["n"]:
+            return
+    raise TimeoutError

@@ -58,8 +58,9 @@ def enqueue(
     says what was made then.
     """
     with database.organization(queue.org_id) as conn:
+        is_held = _hold(conn, queue)
         note = _note_of(conn, queue)
-        if note["stage"] != "enqueue":
+        if not is_held:
             return _made_before(note)
         unreadable: list[str] = []
         if entity.figures_listing is not None:
@@ -108,6 +109,8 @@ def _make_lines(
     """Make the lines of one share of the pages (in a pool thread)."""
     listing = entity.listing.name
     with database.organization(queue.org_id) as conn:
+        if not _hold(conn, queue):
+            return
         conn.execute(
             sql.SQL(statement("enqueue/lines")).format(
                 enrichment=sql.SQL(statement(entity.enrichment or "enqueue/no_enrichment"))
@@ -154,6 +157,12 @@ def _move_on(database: Database, queue: Queue, unreadable: list[str]) -> Enqueue
         )
         _note(conn, queue, result, [row["currency"] for row in money], unreadable)
     return result
+
+
+def _hold(conn: DictConnection, queue: Queue) -> bool:
+    """Keep the queue at this stage for the transaction; False: it has been moved on."""
+    values = {"queue_no": queue.queue_no}
+    return conn.execute(statement("enqueue/hold"), values).fetchone() is not None
 
 
 def _note_of(conn: DictConnection, queue: Queue) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from sync_pipeline_tests.factories import (
     row,
     rows,
     status,
+    wait_until_somebody_waits,
 )
 
 
@@ -130,18 +131,6 @@ class TestOpening:
         second.join()
 
         assert [is_new for _, is_new in answers] == [False]
-
-
-def wait_until_somebody_waits(database):
-    for _ in range(500):
-        with database.owner() as conn:
-            waiting = conn.execute(
-                "SELECT pg_sleep(0.01), (SELECT count(*) FROM pg_stat_activity"
-                " WHERE wait_event_type = 'Lock' AND datname = current_database()) AS n"
-            ).fetchone()
-        if waiting["n"]:
-            return
-    raise TimeoutError
 
 
 class TestFinding:

@@ -1,15 +1,18 @@
 """Enqueue: from landed pages to lines, figures and watermarks."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sync_pipeline.demo import DemoServer, Fault
 from sync_pipeline.entities import CUSTOMERS
 from sync_pipeline.queue.filters import Filters
-from sync_pipeline.stages.enqueue import Enqueued, enqueue
+from sync_pipeline.stages.enqueue import Enqueued, enqueue, page_shares
 from sync_pipeline_tests.factories import (
     apply_records,
     customer,
@@ -23,6 +26,7 @@ from sync_pipeline_tests.factories import (
     rows,
     run_sync,
     store,
+    wait_until_somebody_waits,
 )
 
 T0 = datetime(2026, 2, 3, tzinfo=UTC)
@@ -147,6 +151,45 @@ class TestLines:
 
         assert again == Enqueued(1, 1, 0, 0, Decimal("3.10"), Decimal("3.10"))
         assert row(database, "SELECT count(*) AS n FROM sync_line")["n"] == 1
+
+
+class TestTwoProcesses:
+    def test_given_a_queue_that_moves_on_meanwhile_when_enqueued_then_nothing_old_is_written(
+        self, database, shop
+    ):
+        queue = make_queue(database, shop)
+        land_records(database, queue, "customers", [customer(1)])
+        land_records(database, queue, "orders", [order(1)])
+        end_extract(database, queue, scanned=1)
+        with ThreadPoolExecutor(1) as pool:
+            with database.organization("acme") as conn:
+                conn.execute("UPDATE sync_queue SET stage = 'apply'")
+                late = pool.submit(enqueue, database, queue, CUSTOMERS)
+                wait_until_somebody_waits(database)
+            late.result()
+
+        assert rows(database, "SELECT * FROM sync_line") == []
+        assert rows(database, "SELECT * FROM sync_order_figure") == []
+
+    def test_given_several_at_once_when_enqueued_then_every_line_once_and_one_answer(
+        self, database, shop
+    ):
+        queue = make_queue(database, shop, batch_size=7)
+        for offset in range(0, 300, 100):
+            page = [customer(n) for n in range(offset + 1, offset + 101)]
+            land_records(database, queue, "customers", page, offset)
+        end_extract(database, queue, scanned=300)
+
+        with ThreadPoolExecutor(3) as pool:
+            answers = set(pool.map(lambda _: enqueue(database, queue, CUSTOMERS), range(3)))
+
+        assert len(answers) == 1
+        counted = row(
+            database,
+            "SELECT (SELECT count(*) FROM sync_line) AS lines,"
+            " (SELECT sum(n_total) FROM sync_batch) AS batched",
+        )
+        assert set(counted.values()) == {300}
 
 
 class TestFigures:
@@ -312,6 +355,17 @@ class TestBadOrders:
         assert said["status"] == "warning"
         assert "EUR" in said["message"]
         assert "USD" in said["message"]
+
+
+@given(reach=st.integers(1, 100_000), workers=st.integers(1, 8))
+def test_any_shares_of_the_pages_cover_every_place_once(reach, workers):
+    shares = page_shares(reach, workers)
+
+    assert 1 <= len(shares) <= workers
+    assert shares[0][0] < -1000
+    assert shares[-1][1] == reach
+    assert all(start < end for start, end in shares)
+    assert [end for _, end in shares[:-1]] == [start for start, _ in shares[1:]]
 
 
 def test_given_an_entity_without_figures_then_its_lines_need_no_order(database, shop):
