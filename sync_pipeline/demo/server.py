@@ -39,7 +39,7 @@ class DemoServer:
         url: e.g. "http://127.0.0.1:43211", without a slash at the end.
     """
 
-    def __init__(  # noqa: PLR0913 - each is a property of the served store
+    def __init__(
         self,
         store: DemoStore,
         *,

@@ -31,7 +31,7 @@ class DemoStore:
         lock: held by whoever reads or changes more than one record.
     """
 
-    def __init__(  # noqa: PLR0913 - one per collection
+    def __init__(
         self,
         *,
         customers: Collection,

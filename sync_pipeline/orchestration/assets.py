@@ -207,7 +207,7 @@ def _applied(work: Work, outcome: Outcome, seconds: float) -> Result:
     )
 
 
-def _result(  # noqa: PLR0913  (the parts of a result)
+def _result(
     work: Work,
     table: str,
     partition_rows: int,

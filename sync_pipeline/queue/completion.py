@@ -20,7 +20,6 @@ from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.leases import Lease
 from sync_pipeline.queue.queues import Queue
 
-
 _PREFIX_RANDOM_BITS = 44
 
 
