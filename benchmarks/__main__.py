@@ -41,9 +41,9 @@ class Sizes:
 
 
 QUICK = Sizes(10_000, 2, 5_000, 1_000, (5_000, 20_000), (1_000, 5_000))
-DEFAULT = Sizes(50_000, 3, 20_000, old_design.TARGET_LINES, (10_000, 100_000), (10_000, 100_000))
+DEFAULT = Sizes(50_000, 3, 10_000, old_design.TARGET_LINES, (10_000, 100_000), (10_000, 100_000))
 FULL = Sizes(
-    100_000, 3, 20_000, old_design.TARGET_LINES, (10_000, 100_000, 1_000_000), (10_000, 100_000)
+    100_000, 3, 10_000, old_design.TARGET_LINES, (10_000, 100_000, 1_000_000), (10_000, 100_000)
 )
 
 Run = Callable[[Server, Sizes], Subject]

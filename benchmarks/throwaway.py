@@ -8,6 +8,7 @@ settings are looked at and never changed.
 
 import os
 import re
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -88,9 +89,10 @@ def open_server() -> Iterator[Server]:
 @contextmanager
 def open_bench(server: Server) -> Iterator[Bench]:
     """A migrated database; dropped at the end, whatever happened."""
-    name = f"sync_bench_{uuid.uuid4().hex[:12]}"
+    name = f"sync_bench_{int(time.time())}_{uuid.uuid4().hex[:12]}"
     url = re.sub(r"^(postgres(?:ql)?://[^/?]*)/?[^?]*", rf"\1/{name}", server.url)
     with psycopg.connect(server.url, autocommit=True) as admin:
+        _drop_what_killed_runs_left(admin)
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         try:
             migrate(url)
@@ -103,6 +105,18 @@ def open_bench(server: Server) -> Iterator[Bench]:
             admin.execute(
                 sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
             )
+
+
+def _drop_what_killed_runs_left(admin: Connection) -> None:
+    rows = admin.execute(
+        "SELECT datname FROM pg_database"
+        " WHERE substring(datname from '^sync_bench_([0-9]+)_')::bigint"
+        "     < extract(epoch FROM now()) - 4 * 3600"
+    ).fetchall()
+    for (name,) in rows:
+        admin.execute(
+            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(str(name)))
+        )
 
 
 def settings_for(url: str) -> DatabaseSettings:

@@ -65,7 +65,7 @@ def _figures(
             f"{name} beside a bare download, {latency_seconds:g} s a call",
             measured.ratio([name], ["bare"]),
             "x",
-            target,
+            target if name == "sync" else None,
             f"{measured.wall(name):.2f} s / {measured.wall('bare'):.2f} s for {len(calls)} calls",
         )
         for name in _SYNCS
