@@ -6,4 +6,7 @@
 SELECT set_config('plan_cache_mode', 'force_generic_plan', true),
     set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
     set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
-    set_config('enable_memoize', 'off', true), set_config('jit', 'off', true)
+    set_config('enable_memoize', 'off', true), set_config('jit', 'off', true),
+    -- A worker that stalls between its statement and its commit would keep the batch locked, and
+    -- SKIP LOCKED keep others from it, for as long as it sleeps: the server ends it instead.
+    set_config('idle_in_transaction_session_timeout', '10s', true)

@@ -13,6 +13,7 @@ import resource
 import signal
 import sys
 import threading
+import time
 
 from sync_pipeline.demo.auth import DEMO_KEY, DEMO_SECRET
 from sync_pipeline.entities import CUSTOMERS
@@ -48,6 +49,7 @@ class Completions:
             begun = self._begun
         if begun == self._stop_at:
             os.kill(os.getpid(), signal.SIGSTOP)
+            time.sleep(0.2)  # this thread runs on until the kernel has stopped all of them
         try:
             return self._complete(*args, **kwargs)
         except completion.LeaseLostError:

@@ -163,6 +163,18 @@ class TestComplete:
         assert rows(database, "SELECT * FROM customer") == []
         assert finish(database, queue, lease).created == 2
 
+    def test_given_a_worker_that_stalls_before_its_commit_then_the_server_ends_it(
+        self, database, make
+    ):
+        queue = make()
+        lease = take(database, queue)
+
+        with database.organization(queue.org_id) as conn:
+            complete(conn, lease, queue, CUSTOMERS, backoff_seconds=0)
+            found = conn.execute("SHOW idle_in_transaction_session_timeout").fetchone()
+
+        assert found == {"idle_in_transaction_session_timeout": "10s"}
+
 
 class TestRelease:
     def test_given_a_released_batch_when_claimed_before_the_wait_is_over_then_nothing(
