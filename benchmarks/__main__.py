@@ -25,7 +25,8 @@ class Sizes:
     """How much of everything is measured.
 
     Attributes:
-        lines: of the comparisons; rounds: of everything that is measured in turns.
+        lines: of the comparisons; rounds: of everything that is measured in turns, but for
+            sync_rounds: of whole syncs, which wait for a slow store.
         tuning_lines: of the settings that are held against each other.
         old_lines: of the old design, whose time grows with the square.
         flat_lines: the sizes that must have one rate.
@@ -34,16 +35,17 @@ class Sizes:
 
     lines: int
     rounds: int
+    sync_rounds: int
     tuning_lines: int
     old_lines: int
     flat_lines: tuple[int, ...]
     memory_customers: tuple[int, int]
 
 
-QUICK = Sizes(10_000, 2, 5_000, 1_000, (5_000, 20_000), (1_000, 5_000))
-DEFAULT = Sizes(50_000, 3, 10_000, old_design.TARGET_LINES, (10_000, 100_000), (10_000, 100_000))
+QUICK = Sizes(10_000, 2, 1, 5_000, 1_000, (5_000, 20_000), (1_000, 5_000))
+DEFAULT = Sizes(50_000, 3, 3, 10_000, old_design.TARGET_LINES, (10_000, 100_000), (10_000, 100_000))
 FULL = Sizes(
-    100_000, 3, 10_000, old_design.TARGET_LINES, (10_000, 100_000, 1_000_000), (10_000, 100_000)
+    100_000, 3, 3, 10_000, old_design.TARGET_LINES, (10_000, 100_000, 1_000_000), (10_000, 100_000)
 )
 
 Run = Callable[[Server, Sizes], Subject]
@@ -51,7 +53,7 @@ SUBJECTS: dict[str, Run] = {
     "upsert": lambda server, sizes: upsert.run(server, lines=sizes.lines, rounds=sizes.rounds),
     "old": lambda server, sizes: old_design.run(server, lines=sizes.old_lines, rounds=sizes.rounds),
     "flat": lambda server, sizes: flatness.run(server, sizes=sizes.flat_lines, rounds=sizes.rounds),
-    "sync": lambda server, sizes: whole_sync.run(server, rounds=sizes.rounds),
+    "sync": lambda server, sizes: whole_sync.run(server, rounds=sizes.sync_rounds),
     "calls": lambda server, _: calls.run(server),
     "memory": lambda server, sizes: memory.run(
         server, small=sizes.memory_customers[0], large=sizes.memory_customers[1]
