@@ -18,12 +18,19 @@ ALTER TABLE IF EXISTS customer DROP COLUMN IF EXISTS email_normalized;
 DO $$
 DECLARE
     name text;
+    is_guarded_by_us boolean;
 BEGIN
     FOREACH name IN ARRAY ARRAY['organization', 'user', 'customer'] LOOP
         CONTINUE WHEN to_regclass(quote_ident(name)) IS NULL;
+        is_guarded_by_us := EXISTS (
+            SELECT FROM pg_policy
+            WHERE polrelid = to_regclass(quote_ident(name)) AND polname = 'sync_others');
         EXECUTE format('DROP POLICY IF EXISTS sync_own_organization ON %I', name);
+        EXECUTE format('DROP POLICY IF EXISTS sync_no_more ON %I', name);
         EXECUTE format('DROP POLICY IF EXISTS sync_others ON %I', name);
-        IF NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = to_regclass(quote_ident(name))) THEN
+        IF is_guarded_by_us AND NOT EXISTS (
+            SELECT FROM pg_policy WHERE polrelid = to_regclass(quote_ident(name))
+        ) THEN
             EXECUTE format('ALTER TABLE %I DISABLE ROW LEVEL SECURITY', name);
         END IF;
         EXECUTE format('REVOKE ALL ON %I FROM sync_worker, sync_control', name);

@@ -2,21 +2,29 @@
 -- organization, "user" and customer belong to the company: they are created only when absent, get
 -- the columns they lack, and are never dropped.
 
--- Roles are shared by all databases of a server, so another migration may be making them now.
+-- Roles are shared by all databases of a server, so another migration may be making them now, and
+-- an administrator may have made and granted them for a login that may not.
 DO $$
+DECLARE
+    name text;
+    -- From PostgreSQL 16 on, who makes a role is a member of it that cannot yet become it.
+    membership text := CASE WHEN current_setting('server_version_num')::integer >= 160000
+                            THEN 'SET' ELSE 'MEMBER' END;
 BEGIN
-    CREATE ROLE sync_worker NOLOGIN NOBYPASSRLS;
-EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
-END $$;
-DO $$
-BEGIN
-    CREATE ROLE sync_control NOLOGIN NOBYPASSRLS;
-EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
-END $$;
-DO $$
-BEGIN
-    EXECUTE format('GRANT sync_worker, sync_control TO %I', current_user);
-EXCEPTION WHEN unique_violation OR internal_error OR duplicate_object THEN NULL;
+    FOREACH name IN ARRAY ARRAY['sync_worker', 'sync_control'] LOOP
+        IF to_regrole(name) IS NULL THEN
+            BEGIN
+                EXECUTE format('CREATE ROLE %I NOLOGIN NOBYPASSRLS', name);
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+            END;
+        END IF;
+        IF NOT pg_has_role(current_user, name, membership) THEN
+            BEGIN
+                EXECUTE format('GRANT %I TO %I', name, current_user);
+            EXCEPTION WHEN unique_violation OR internal_error OR duplicate_object THEN NULL;
+            END;
+        END IF;
+    END LOOP;
 END $$;
 
 -- An organization's key has the type that the company's own table has: uuid, text or bigint.
@@ -388,34 +396,48 @@ BEGIN
 END $$;
 
 -- Row-level security. The worker sees one organization per transaction; without one it sees
--- nothing. Everybody else keeps the rights that the table's owner gave them.
+-- nothing. Everybody else keeps the rights that the table's owner gave them: where the company has
+-- no row-level security of its own they see every row as before, and where it has, its policies stay
+-- the only ones for them, and cannot show the worker more than its organization.
 DO $$
 DECLARE
     name text;
     key text;
+    is_guarded_already boolean;
+    own_rows text;
 BEGIN
     FOREACH name IN ARRAY ARRAY[
         'organization', 'user', 'customer', 'sync_connection', 'sync_record', 'sync_watermark',
         'sync_queue', 'sync_page', 'sync_batch', 'sync_line', 'sync_activity', 'sync_conflict',
         'sync_order_figure'
     ] LOOP
-        IF name = 'user' AND NOT EXISTS (
-            SELECT FROM pg_attribute
-            WHERE attrelid = to_regclass('"user"') AND attname = 'org_id' AND NOT attisdropped
-        ) THEN
-            CONTINUE;
+        IF name = 'user' THEN
+            -- Without an organization's column nothing tells whose rows they are: none for us.
+            CONTINUE WHEN NOT EXISTS (
+                SELECT FROM pg_attribute
+                WHERE attrelid = to_regclass('"user"') AND attname = 'org_id'
+                  AND NOT attisdropped);
+            GRANT SELECT ON "user" TO sync_worker;
         END IF;
         key := CASE name WHEN 'organization' THEN 'id' ELSE 'org_id' END;
+        own_rows := format('%I = (SELECT nullif(current_setting(''app.org_id'', true), '
+            || ''''')::sync_org_id)', key);
+        SELECT relrowsecurity AND NOT EXISTS (
+                SELECT FROM pg_policy AS p WHERE p.polrelid = c.oid AND p.polname = 'sync_others')
+            INTO is_guarded_already
+        FROM pg_class AS c WHERE c.oid = to_regclass(quote_ident(name));
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
         EXECUTE format('DROP POLICY IF EXISTS sync_own_organization ON %I', name);
         EXECUTE format('DROP POLICY IF EXISTS sync_others ON %I', name);
-        EXECUTE format(
-            'CREATE POLICY sync_own_organization ON %I TO sync_worker USING (%I = '
-            '(SELECT nullif(current_setting(''app.org_id'', true), '''')::sync_org_id))',
-            name, key);
-        IF name NOT LIKE 'sync\_%' THEN
-            EXECUTE format(
-                'CREATE POLICY sync_others ON %I TO PUBLIC USING '
+        EXECUTE format('DROP POLICY IF EXISTS sync_no_more ON %I', name);
+        EXECUTE format('CREATE POLICY sync_own_organization ON %I TO sync_worker USING (%s)',
+            name, own_rows);
+        CONTINUE WHEN name LIKE 'sync\_%';
+        IF is_guarded_already THEN
+            EXECUTE format('CREATE POLICY sync_no_more ON %I AS RESTRICTIVE TO sync_worker '
+                'USING (current_user <> ''sync_worker'' OR %s)', name, own_rows);
+        ELSE
+            EXECUTE format('CREATE POLICY sync_others ON %I TO PUBLIC USING '
                 '(current_user NOT IN (''sync_worker'', ''sync_control''))', name);
         END IF;
     END LOOP;
@@ -431,7 +453,6 @@ END $$;
 GRANT SELECT, INSERT, UPDATE ON organization, customer, sync_connection, sync_record,
     sync_watermark, sync_queue, sync_batch, sync_line, sync_conflict, sync_order_figure
     TO sync_worker;
-GRANT SELECT ON "user" TO sync_worker;
 GRANT SELECT, INSERT ON sync_activity TO sync_worker;
 GRANT SELECT, INSERT, DELETE ON sync_page TO sync_worker;
 GRANT DELETE ON sync_order_figure TO sync_worker;

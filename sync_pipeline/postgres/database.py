@@ -186,6 +186,11 @@ def _become(connection: DictConnection, role: str, org_id: str) -> None:
         )
     except psycopg.errors.InvalidParameterValue:
         raise _not_migrated(f"role {role} does not exist") from None
+    except psycopg.errors.InsufficientPrivilege:
+        raise DatabaseUnusableError(
+            f"The login may not act as {role}.",
+            remedy=f"Have an administrator run: GRANT {_WORKER_ROLE}, {_CONTROL_ROLE} TO <login>;",
+        ) from None
 
 
 def _not_migrated(detail: str) -> DatabaseUnusableError:

@@ -153,7 +153,9 @@ def naming_refusals(what: str) -> Iterator[None]:
     except psycopg.errors.InsufficientPrivilege as error:
         raise DatabaseUnusableError(
             f"The login may not apply or take back {what}: {error.diag.message_primary}.",
-            remedy="It must own the tables and may have to make roles (CREATEROLE).",
+            remedy="It must own the tables. The roles are made by it (CREATEROLE), or once by an "
+            "administrator: CREATE ROLE sync_worker; CREATE ROLE sync_control; "
+            "GRANT sync_worker, sync_control TO <login>;",
         ) from None
     except psycopg.Error as error:
         raise DatabaseUnusableError(

@@ -56,6 +56,16 @@ def _missing_objects(
                     sql.Identifier(_SCRATCH, table), sql.Identifier(schema, table)
                 )
             )
+            if (
+                f"row-level security on {table}" in present
+                and f"policy sync_others on {table}" not in present
+            ):
+                # The company's own, which a copy lacks and the migrations look for.
+                connection.execute(
+                    sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(
+                        sql.Identifier(_SCRATCH, table)
+                    )
+                )
     copied = _objects(connection, _SCRATCH)
     connection.execute(sql.SQL("SET LOCAL search_path = {}").format(sql.Identifier(_SCRATCH)))
     for file in files:
