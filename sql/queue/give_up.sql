@@ -1,5 +1,5 @@
 -- Fail every pending line of a leased batch with one reason, and finish the batch.
--- Caller: queue.completion.isolate, when the line is alone or a later pass is refused.
+-- Caller: queue.completion.give_up, when the line is alone or a later pass is refused.
 -- Index: sync_batch_pkey, sync_line_pkey.
 WITH batch AS MATERIALIZED (
     SELECT * FROM sync_batch

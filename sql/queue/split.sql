@@ -1,5 +1,5 @@
 -- Cut a batch that the database refused into two, so that its bad line is alone in the end.
--- Caller: queue.completion.isolate, after the refused transaction was rolled back.
+-- Caller: queue.completion.split, when the refused transaction was rolled back, and after hold.sql.
 -- Index: sync_batch_pkey, sync_line_pkey.
 -- Only in pass 1: there no line of the batch is done, so the counters of both halves are zero.
 WITH batch AS MATERIALIZED (

@@ -99,6 +99,7 @@ def complete(
 
 def split(conn: Connection[dict[str, Any]], lease: Lease) -> bool:
     """Cut the batch in two; False when it is one line, or past its first pass."""
+    conn.execute(statement("queue/hold"), {"queue_no": lease.queue_no})
     return conn.execute(statement("queue/split"), _key(lease)).fetchone() is not None
 
 

@@ -1,11 +1,13 @@
 """What one completed batch does: identity, duplicates, audit, conflicts, retries."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from uuid import RFC_4122, UUID
 
 import pytest
 
 from sync_pipeline.entities import CUSTOMERS
-from sync_pipeline.queue.completion import time_ordered_prefix, worker_name
+from sync_pipeline.queue.completion import split, time_ordered_prefix, worker_name
 from sync_pipeline.queue.leases import claim
 from sync_pipeline.stages.upsert import upsert
 from sync_pipeline_tests.factories import (
@@ -417,3 +419,49 @@ def test_given_two_workers_when_named_then_no_two_names_are_equal(database, shop
     with database.organization("acme") as conn:
         claim(conn, queue.queue_no, worker="host-1", lease_seconds=60)
     assert row(database, "SELECT worker FROM sync_batch")["worker"] == "host-1"
+
+
+class TestSplit:
+    def test_given_two_batches_split_at_once_then_both_are_cut_and_no_number_is_taken_twice(
+        self, database, shop
+    ):
+        queue = fill_queue(database, shop, [customer(n + 1) for n in range(8)], batch_size=4)
+        with database.organization("acme") as conn:
+            first, second = (
+                claim(conn, queue.queue_no, worker=name, lease_seconds=60) for name in "ab"
+            )
+
+        with ThreadPoolExecutor(1) as thread:
+            with database.organization("acme") as conn:
+                assert split(conn, first)
+                other = thread.submit(split_alone, database, second)
+                wait_until_blocked(database)
+            assert other.result(timeout=5)
+
+        batches = rows(
+            database, "SELECT batch_no, n_total, state FROM sync_batch ORDER BY batch_no"
+        )
+        assert [(one["batch_no"], one["n_total"]) for one in batches] == [
+            (1, 2),
+            (2, 2),
+            (3, 2),
+            (4, 2),
+        ]
+
+
+def split_alone(database, lease):
+    with database.organization("acme") as conn:
+        return split(conn, lease)
+
+
+def wait_until_blocked(database):
+    """Until some statement waits for a lock."""
+    for _ in range(500):
+        if rows(
+            database,
+            "SELECT 1 AS one FROM pg_stat_activity WHERE datname = current_database()"
+            " AND cardinality(pg_blocking_pids(pid)) > 0",
+        ):
+            return
+        time.sleep(0.01)
+    raise AssertionError("nothing waits")
