@@ -21,6 +21,7 @@ from sync_pipeline.settings import SourceSettings
 from sync_pipeline.sources.connections import Connection, remember_page_records
 from sync_pipeline.sources.protocol import Listing, Source
 from sync_pipeline.stages.scan import SWEEPS, Coverage, OnRead, Scanner
+from sync_pipeline.stages.turns import turn
 
 
 def extract(
@@ -34,7 +35,8 @@ def extract(
 ) -> Coverage:
     """Read everything the queue needs into sync_page and move the queue on to enqueue.
 
-    Done already: reads nothing and says what was found then.
+    Done already: reads nothing and says what was found then. Another process reads for this very
+    queue: waits for it.
 
     Raises:
         TransientError: the store is down; what landed stays, the next start goes on.
@@ -42,15 +44,11 @@ def extract(
     """
     if (done := _done_before(database, queue)) is not None:
         return done
-    reader = Scanner(database, queue, connection, source, settings, on_read)
-    listing = filtered(entity.listing, queue.filters, connection.options)
-    if queue.filters.is_everything:
-        coverage = reader.scan_whole(listing)
-    else:
-        coverage = reader.scan_part(listing, queue.filters.limit)
-    figures = reader.scan_figures(entity.figures_listing) if entity.figures_listing else None
-    _finish(database, queue, connection, coverage, figures, reader.sizes.current)
-    return coverage
+    with turn(database, queue):
+        # Who had the turn before may have read it all.
+        if (done := _done_before(database, queue)) is not None:
+            return done
+        return _read(database, queue, connection, entity, source, settings, on_read)
 
 
 def filtered(listing: Listing, filters: Filters, options: Any) -> Listing:  # noqa: ANN401
@@ -75,6 +73,26 @@ def incomplete_reason(name: str, coverage: Coverage) -> str | None:
         f"{coverage.scanned} of {coverage.total} {name} were read: records came or went faster "
         f"than {SWEEPS} sweeps could follow"
     )
+
+
+def _read(
+    database: Database,
+    queue: Queue,
+    connection: Connection,
+    entity: Entity,
+    source: Source,
+    settings: SourceSettings,
+    on_read: OnRead | None,
+) -> Coverage:
+    reader = Scanner(database, queue, connection, source, settings, on_read)
+    listing = filtered(entity.listing, queue.filters, connection.options)
+    if queue.filters.is_everything:
+        coverage = reader.scan_whole(listing)
+    else:
+        coverage = reader.scan_part(listing, queue.filters.limit)
+    figures = reader.scan_figures(entity.figures_listing) if entity.figures_listing else None
+    _finish(database, queue, connection, coverage, figures, reader.sizes.current)
+    return coverage
 
 
 def _done_before(database: Database, queue: Queue) -> Coverage | None:

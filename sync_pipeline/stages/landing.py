@@ -16,8 +16,7 @@ from sync_pipeline.postgres.database import Database, DictConnection
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.queues import Queue
 from sync_pipeline.sources.protocol import Page, PageRequest, Record, UnreadableRecord
-
-_STAGE_LEASE_SECONDS = 120.0
+from sync_pipeline.stages.turns import STAGE_LEASE_SECONDS
 
 
 class SyncStoppedError(PermanentError):
@@ -51,7 +50,7 @@ def land(database: Database, queue: Queue, listing: str, outcome: Page | Unreada
             _insert(conn, queue, listing, _with(page, records))
         row = conn.execute(
             statement("extract/is_stopped"),
-            {"queue_no": queue.queue_no, "seconds": _STAGE_LEASE_SECONDS},
+            {"queue_no": queue.queue_no, "seconds": STAGE_LEASE_SECONDS},
         ).fetchone()
     if row is not None and row["is_stopped"]:
         raise SyncStoppedError(

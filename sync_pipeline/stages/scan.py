@@ -88,7 +88,10 @@ class Scanner:
         listing's total tells whether anything is gone, and then the listing is read whole.
         """
         delta = self._since_watermark(listing)
-        if delta is not None:
+        # A start before this one found gaps and began to read everything: what it landed of that
+        # would pass for the whole, and every other order for deleted.
+        is_begun = bool(landed_ranges(self._database, self._queue, listing.name))
+        if delta is not None and not is_begun:
             self._read_through(delta, None)
             probe = self._source.read(listing, PageRequest(0, 1), ids_only=True)
             coverage = self._coverage(delta)

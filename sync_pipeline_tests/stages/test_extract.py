@@ -1,5 +1,7 @@
 """Extract: what is read, in which order, and the proof that it was everything."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from sync_pipeline.demo import DemoServer, Fault
@@ -7,6 +9,7 @@ from sync_pipeline.entities import CUSTOMERS
 from sync_pipeline.errors import PermanentError, TransientError
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.sources.connections import find_connection
+from sync_pipeline.stages import turns
 from sync_pipeline.stages.extract import extract, filtered, incomplete_reason
 from sync_pipeline.stages.landing import SyncStoppedError
 from sync_pipeline.stages.scan import Coverage
@@ -238,6 +241,63 @@ class TestDrift:
             one["order_id"] for one in rows(database, "SELECT order_id FROM sync_order_figure")
         }
         assert known == set(range(1, 251)) - {5}
+
+    def test_given_a_stop_while_all_orders_are_read_again_then_no_live_order_is_forgotten(
+        self, database, shop, server
+    ):
+        one_by_one = {"max_parallel_requests": 1}
+        run_sync(database, shop, server)
+        # Three pages of changes, the total, the first page of all; the second is not answered.
+        server.faults = [
+            Fault("delete_order", path="/orders$", nth=4, times=1, record_id=5),
+            Fault("no_route", path="/orders$", nth=6, times=1),
+        ]
+        with pytest.raises(PermanentError):
+            run_sync(database, shop, server, source_settings=one_by_one)
+        # As many orders again as are known here: the total alone shows no gap.
+        server.faults = [
+            Fault(
+                "change",
+                path="/customers$|/orders$",
+                times=1,
+                change=lambda shop: shop.put_order(order(999, 1) | {"_links": {}}),
+            )
+        ]
+
+        run_sync(database, shop, server, source_settings=one_by_one)
+
+        known = {
+            one["order_id"] for one in rows(database, "SELECT order_id FROM sync_order_figure")
+        }
+        assert known == {*range(1, 251), 999} - {5}
+
+
+class TestTurns:
+    def test_given_two_processes_on_one_queue_then_each_page_is_read_by_one_of_them(
+        self, database, shop, server
+    ):
+        server.faults = [Fault("slow", path="/customers$", seconds=0.2)]
+
+        with ThreadPoolExecutor(2) as threads:
+            reads = [threads.submit(read, database, shop, server) for _ in range(2)]
+            found = [one.result(timeout=20)[1] for one in reads]
+
+        assert found[0] == found[1] == Coverage(scanned=350, total=350, is_complete=True)
+        assert len(pages_read(server, "/customers")) == 4
+        assert len(pages_read(server, "/orders")) == 3
+
+    def test_given_a_reader_that_shows_no_sign_of_life_then_it_is_not_waited_for(
+        self, database, shop, server, monkeypatch
+    ):
+        monkeypatch.setattr(turns, "_PATIENCE_SECONDS", 0.1)
+        queue = make_queue(database, shop)
+        with turns.turn(database, queue):
+            with database.owner() as conn:
+                conn.execute("UPDATE sync_queue SET stage_lease_until = now() - interval '1 s'")
+
+            _, found = read(database, shop, server)
+
+        assert found.is_complete is True
 
 
 def applied_ids(database):
