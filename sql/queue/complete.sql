@@ -55,37 +55,41 @@ identified AS (
         LIMIT 1
     ) AS known ON true
     LEFT JOIN LATERAL (
-        SELECT t.id FROM (
-            SELECT id FROM {target}
-            WHERE org_id = %(org_id)s::sync_org_id AND {match_column} = projected.match_key
-            -- Else ORDER BY … LIMIT walks the primary key until it meets the e-mail (3 s a batch).
-            OFFSET 0
-        ) AS t
-        ORDER BY t.id LIMIT 1
+        SELECT t.id FROM {target} AS t
+        WHERE t.org_id = %(org_id)s::sync_org_id AND t.{match_column} = projected.match_key
+        -- One at most, where the index is unique; else the first that the index holds. No ORDER BY:
+        -- with LIMIT it may walk the primary key until it meets the e-mail (3 s a batch).
+        LIMIT 1
     ) AS match ON true
 ),
 judged AS (
     SELECT
-        i.*, claimed.external_id AS claimed_by,
+        i.*,
         CASE
             WHEN i.error_code IS NOT NULL THEN i.error_code
             WHEN i.claim_no > 1 THEN 'duplicate.same_batch'
             WHEN i.known_id <> i.match_id THEN 'duplicate.key_taken'
-            WHEN claimed.external_id IS NOT NULL THEN 'duplicate.claimed'
+            WHEN i.claimed_by IS NOT NULL THEN 'duplicate.claimed'
         END AS refusal
-    FROM identified AS i
-    LEFT JOIN LATERAL (
-        SELECT r.external_id FROM (
-            SELECT external_id, connection_id, entity FROM sync_record
-            WHERE local_id = i.match_id AND tombstoned_at IS NULL
-            -- Else statistics of a growing table choose the prefix of the primary key: every
-            -- record of the connection for every line (3 s a batch).
-            OFFSET 0
-        ) AS r
-        WHERE i.known_id IS NULL AND r.connection_id = %(connection_id)s
-          AND r.entity = %(entity)s AND r.external_id <> i.external_id
-        LIMIT 1
-    ) AS claimed ON true
+    FROM (
+        SELECT
+            identified.*,
+            -- Which other record of this connection owns the row that the key finds.
+            CASE WHEN known_id IS NULL AND match_id IS NOT NULL THEN (
+                SELECT r.external_id FROM (
+                    SELECT external_id, connection_id, entity FROM sync_record
+                    WHERE local_id = identified.match_id AND tombstoned_at IS NULL
+                    -- Else statistics of a growing table choose the prefix of the primary key:
+                    -- every record of the connection for every line (3 s a batch).
+                    OFFSET 0
+                ) AS r
+                WHERE r.connection_id = %(connection_id)s AND r.entity = %(entity)s
+                  AND r.external_id <> identified.external_id
+                LIMIT 1
+            ) END AS claimed_by
+        FROM identified
+        OFFSET 0
+    ) AS i
     ORDER BY i.target_id, i.match_key
 ),
 ready AS MATERIALIZED (

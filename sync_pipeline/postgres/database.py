@@ -93,16 +93,27 @@ class Database:
 
     @contextmanager
     def organization(
-        self, org_id: str, *, isolation: Isolation = "read committed"
+        self,
+        org_id: str,
+        *,
+        isolation: Isolation = "read committed",
+        waits_for_disk: bool = True,
     ) -> Iterator[DictConnection]:
         """One transaction that sees the rows of one organization and no others.
+
+        Args:
+            org_id: key of the organization.
+            isolation: level of this transaction.
+            waits_for_disk: False returns from the commit before it is on the disk. A crash of the
+                server may then lose this commit and those after it, never those before it, and
+                never a part of one. Any later commit that waits makes it durable.
 
         Raises:
             DatabaseUnavailableError: no connection, or it was lost.
             DatabaseUnusableError: not migrated, or no room left.
         """
         with self._transaction(isolation) as connection:
-            _become(connection, _WORKER_ROLE, org_id)
+            _become(connection, _WORKER_ROLE, org_id, waits_for_disk=waits_for_disk)
             yield connection
 
     @contextmanager
@@ -178,11 +189,15 @@ def _configure(connection: DictConnection) -> None:
     connection.commit()
 
 
-def _become(connection: DictConnection, role: str, org_id: str) -> None:
+def _become(
+    connection: DictConnection, role: str, org_id: str, *, waits_for_disk: bool = True
+) -> None:
     try:
         connection.execute(
-            "SELECT set_config('role', %s, true), set_config('app.org_id', %s, true)",
-            [role, org_id],
+            "SELECT set_config('role', %s, true), set_config('app.org_id', %s, true),"
+            " set_config('synchronous_commit',"
+            " CASE WHEN %s THEN current_setting('synchronous_commit') ELSE 'off' END, true)",
+            [role, org_id, waits_for_disk],
         )
     except psycopg.errors.InvalidParameterValue:
         raise _not_migrated(f"role {role} does not exist") from None

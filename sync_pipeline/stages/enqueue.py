@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from psycopg import sql
+from psycopg.errors import DeadlockDetected
 from psycopg.types.json import Jsonb
 
 from sync_pipeline.entities import Entity
@@ -24,6 +25,7 @@ from sync_pipeline.stages.scan import delta_name, sweep_name
 
 _ANALYZE_FROM_LINES = 5_000
 _WORKERS = 2
+_ATTEMPTS = 3
 _BELOW_ALL = -1_000_000
 
 
@@ -75,12 +77,12 @@ def enqueue(
     is_swept = bool(note["extract_note"]["records"]["is_swept"])
     with ThreadPoolExecutor(workers, thread_name_prefix="enqueue") as pool:
         made = [
-            pool.submit(_make_lines, database, queue, entity, share, is_swept=is_swept)
+            pool.submit(_make_share, database, queue, entity, share, is_swept=is_swept)
             for share in shares
         ]
         for share in made:
             share.result()
-    result = _move_on(database, queue, unreadable)
+    result = _move_on(database, queue, entity, unreadable)
     if result.lines >= _ANALYZE_FROM_LINES:
         # Without statistics the first batches are planned for an empty table.
         with database.owner() as conn:
@@ -96,6 +98,20 @@ def page_shares(reach: int, workers: int) -> list[tuple[int, int]]:
     step = -(-reach // workers)
     bounds = [_BELOW_ALL, *range(step, reach, step), reach]
     return list(pairwise(bounds))
+
+
+def _make_share(
+    database: Database, queue: Queue, entity: Entity, share: tuple[int, int], *, is_swept: bool
+) -> None:
+    """Make one share, again when shares met in a deadlock over a record that both hold."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            _make_lines(database, queue, entity, share, is_swept=is_swept)
+        except DeadlockDetected:
+            if attempt == _ATTEMPTS:
+                raise
+        else:
+            return
 
 
 def _make_lines(
@@ -130,7 +146,7 @@ def _make_lines(
         )
 
 
-def _move_on(database: Database, queue: Queue, unreadable: list[str]) -> Enqueued:
+def _move_on(database: Database, queue: Queue, entity: Entity, unreadable: list[str]) -> Enqueued:
     """Cut the lines into batches and move the queue to apply, once."""
     with database.organization(queue.org_id) as conn:
         moved = conn.execute(statement("enqueue/advance"), {"queue_no": queue.queue_no}).fetchone()
@@ -145,7 +161,12 @@ def _move_on(database: Database, queue: Queue, unreadable: list[str]) -> Enqueue
         lines = int(made["n_lines"]) if made else 0
         scanned = int(note["extract_note"]["records"]["scanned"])
         money = conn.execute(
-            statement("enqueue/currencies"), {"connection_id": queue.connection_id}
+            statement("enqueue/currencies"),
+            {
+                "connection_id": queue.connection_id,
+                "queue_no": queue.queue_no,
+                "listing": entity.listing.name,
+            },
         ).fetchall()
         result = Enqueued(
             scanned=scanned,
