@@ -59,8 +59,13 @@ def land(database: Database, queue: Queue, listing: str, outcome: Page | Unreada
         )
 
 
-def land_by_ids(database: Database, queue: Queue, listing: str, records: Sequence[Record]) -> None:
-    """Keep records that were fetched by id: they have no place in the listing.
+def land_by_ids(
+    database: Database,
+    queue: Queue,
+    listing: str,
+    found: Sequence[Record | UnreadableRecord],
+) -> None:
+    """Keep records that were fetched by id, or why one was not: they have no place in the listing.
 
     Their offset is the first below 0 that nothing landed at, also in an earlier start.
     """
@@ -69,8 +74,9 @@ def land_by_ids(database: Database, queue: Queue, listing: str, records: Sequenc
             statement("extract/next_place"), {"queue_no": queue.queue_no, "listing": listing}
         ).fetchone()
     assert row is not None  # noqa: S101  (an aggregate has a row)
+    records = [_marked(one) if isinstance(one, UnreadableRecord) else one for one in found]
     place = PageRequest(offset=int(row["next_offset"]), limit=len(records))
-    land(database, queue, listing, Page(place, list(records), None, 0.0))
+    land(database, queue, listing, Page(place, records, None, 0.0))
 
 
 def landed_ranges(database: Database, queue: Queue, listing: str) -> list[Landed]:
@@ -146,8 +152,11 @@ def _storable(conn: DictConnection, record: Record) -> Record:
 
 def _quarantined(record: UnreadableRecord) -> Page:
     place = PageRequest(record.offset, 1)
-    marked = _invalid(record.external_id, record.code, record.reason)
-    return Page(place, [marked], None, 0.0)
+    return Page(place, [_marked(record)], None, 0.0)
+
+
+def _marked(record: UnreadableRecord) -> Record:
+    return _invalid(record.external_id, record.code, record.reason)
 
 
 def _invalid(external_id: object, code: str, reason: str) -> dict[str, Any]:

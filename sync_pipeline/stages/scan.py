@@ -13,9 +13,10 @@ from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.queues import Queue
 from sync_pipeline.settings import SourceSettings
+from sync_pipeline.sources.by_ids import read_all_by_ids
 from sync_pipeline.sources.connections import Connection
 from sync_pipeline.sources.paging import AdaptiveLimit, PageSizes, read_pages
-from sync_pipeline.sources.protocol import Listing, Page, PageRequest, Source
+from sync_pipeline.sources.protocol import Listing, Page, PageRequest, Source, UnreadableRecord
 from sync_pipeline.stages.landing import land, land_by_ids, landed_ranges, missing_requests
 
 SWEEPS = 3
@@ -173,10 +174,10 @@ class Scanner:
         self._read_through(ids, None)
         missing = self._missing(listing, ids)
         if missing:
-            records = self._source.read_by_ids(listing, missing)
-            if records:
-                land_by_ids(self._database, self._queue, listing.name, records)
-            recovered += len(records)
+            found = read_all_by_ids(self._source, listing, missing)
+            if found:
+                land_by_ids(self._database, self._queue, listing.name, found)
+            recovered += sum(not isinstance(one, UnreadableRecord) for one in found)
         swept = self._coverage(ids)
         still_missing = len(self._missing(listing, ids))
         return replace(

@@ -394,6 +394,34 @@ class TestPoison:
         assert (sync.outcome.created, sync.outcome.failed) == (348, 1)
         assert applied_ids(database) == set(range(1, 351)) - {10, 120}
 
+    def test_given_the_poisoned_record_slips_between_pages_then_it_alone_fails(
+        self, database, shop, server
+    ):
+        server.faults = [
+            Fault("delete_customer", path="/customers$", nth=2, times=1, record_id=10),
+            Fault("poison", path="/customers$", record_id=101),
+        ]
+
+        sync = run_sync(database, shop, server, source_settings={"max_parallel_requests": 1})
+
+        assert (sync.outcome.created, sync.outcome.failed) == (348, 1)
+        line = row(database, "SELECT external_id FROM sync_line_status WHERE state = 'failed'")
+        assert line["external_id"] == "101"
+        assert sync.coverage.is_complete is True
+
+    def test_given_the_store_goes_down_while_slipped_records_are_fetched_then_a_typed_error(
+        self, database, shop, server
+    ):
+        server.faults = [
+            Fault("delete_customer", path="/customers$", nth=2, times=1, record_id=10),
+            Fault("server_error", path="/customers$", nth=9),
+        ]
+
+        with pytest.raises(TransientError):
+            read(database, shop, server, max_parallel_requests=1)
+
+        assert landed_ids(database) == set(range(1, 351)) - {101}
+
     def test_given_a_store_that_names_no_record_even_alone_then_one_nameless_line_fails(
         self, database, shop, server
     ):
