@@ -68,7 +68,10 @@ judged AS (
         CASE
             WHEN i.error_code IS NOT NULL THEN i.error_code
             WHEN i.claim_no > 1 THEN 'duplicate.same_batch'
-            WHEN i.known_id <> i.match_id THEN 'duplicate.key_taken'
+            -- Where the company holds one e-mail twice, the index may name the twin of our own row.
+            WHEN i.known_id <> i.match_id AND i.match_key IS DISTINCT FROM (
+                SELECT t.{match_column} FROM {target} AS t WHERE t.id = i.known_id
+            ) THEN 'duplicate.key_taken'
             WHEN i.claimed_by IS NOT NULL THEN 'duplicate.claimed'
         END AS refusal
     FROM (

@@ -4,12 +4,15 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from uuid import RFC_4122, UUID
 
+import psycopg
 import pytest
 
 from sync_pipeline.entities import CUSTOMERS
+from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.completion import split, time_ordered_prefix, worker_name
 from sync_pipeline.queue.leases import claim
 from sync_pipeline.stages.upsert import upsert
+from sync_pipeline_tests.conftest import make_organization, settings_for
 from sync_pipeline_tests.factories import (
     apply_records,
     customer,
@@ -273,6 +276,33 @@ class TestDuplicateKey:
 
         assert (outcome.done, outcome.failed) == (2, 0)
         assert emails(database) == {"1": "a@x.test", "2": "b@x.test"}
+
+
+class TestTwins:
+    def test_given_a_company_with_one_email_twice_then_a_known_record_keeps_its_twin(
+        self, own_database_url
+    ):
+        with Database.open(settings_for(own_database_url)) as database:
+            make_organization(database, "acme")
+            with database.owner() as conn:
+                conn.execute("DROP INDEX customer_org_email_idx")
+                conn.execute(
+                    "CREATE INDEX customer_org_email_idx ON customer (org_id, email_normalized)"
+                )
+            for _ in range(2):
+                add_customer(database, "c1@example.test")
+            shop = make_connection(database)
+            apply_records(database, shop, [customer(1)])
+            taken = local_ids(database)
+            with psycopg.connect(own_database_url, autocommit=True) as conn:
+                conn.execute("VACUUM FULL customer")  # the other twin comes first now
+
+            _, outcome = apply_records(
+                database, shop, [customer(1, first_name="Bea")], max_retries=0
+            )
+
+            assert (outcome.updated, outcome.failed) == (1, 0)
+            assert local_ids(database) == taken
 
 
 class TestConflicts:
