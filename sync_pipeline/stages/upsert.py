@@ -9,8 +9,9 @@ of the server that loses its commit loses batch, rows and audit together, and th
 again. Finishing the queue does wait, and makes every commit before it durable. (Waiting at every
 batch took a third of the time.)
 
-An error of the database is either passing (try again), about the data (find the line) or the
-connection's (stop; leases run out and another process goes on).
+An error of the database is either passing (try again), about the data (find the line), the
+statement's (stop: every line would be refused) or the connection's (stop; leases run out and
+another process goes on).
 """
 
 import os
@@ -24,6 +25,7 @@ import psycopg
 from psycopg import errors
 
 from sync_pipeline.entities import Entity
+from sync_pipeline.errors import DatabaseUnusableError
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue import completion
 from sync_pipeline.queue.backoff import backoff_seconds
@@ -64,6 +66,7 @@ def upsert(
 
     Raises:
         DatabaseUnavailableError: the database went away; leases run out, the next start goes on.
+        DatabaseUnusableError: it would refuse every line (no rights, another schema); none failed.
     """
     drain = _Drain(database, queue, entity, settings, on_batch)
     with ThreadPoolExecutor(settings.workers, thread_name_prefix="upsert") as pool:
@@ -155,10 +158,16 @@ class _Drain:
             except psycopg.Error as error:
                 if _is_about_the_connection(error):
                     raise
+                if _is_about_the_statement(error):
+                    self._release(lease, 0)
+                    raise _unusable(error) from error
                 return self._isolate(lease, f"sql.{error.sqlstate or 'unknown'}", _said(error))
-        with self._database.organization(self._queue.org_id) as conn:
-            completion.release(conn, lease, backoff_seconds=self._backoff(lease.attempt))
+        self._release(lease, self._backoff(lease.attempt))
         return Outcome()
+
+    def _release(self, lease: Lease, backoff_seconds: float) -> None:
+        with self._database.organization(self._queue.org_id) as conn:
+            completion.release(conn, lease, backoff_seconds=backoff_seconds)
 
     def _isolate(self, lease: Lease, code: str, message: str) -> Outcome:
         """Cut the batch in two; when its line is alone, that line fails."""
@@ -192,6 +201,23 @@ def _is_about_the_connection(error: psycopg.Error) -> bool:
     if isinstance(error, errors.ProgramLimitExceeded):
         return False
     return isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
+
+
+def _is_about_the_statement(error: psycopg.Error) -> bool:
+    """Whether every line would be refused: a right or a column is missing, a type is another.
+
+    A trigger or function of the company's own may raise the same codes about one row; then the
+    error says in whose context it came.
+    """
+    return isinstance(error, psycopg.ProgrammingError) and error.diag.context is None
+
+
+def _unusable(error: psycopg.Error) -> DatabaseUnusableError:
+    return DatabaseUnusableError(
+        f"The database refuses every line: {error.diag.message_primary or type(error).__name__}.",
+        remedy="See what is missing with `sync-pipeline db verify`; the sync then goes on where it "
+        "stopped.",
+    )
 
 
 def _said(error: psycopg.Error) -> str:

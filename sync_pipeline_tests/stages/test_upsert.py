@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from sync_pipeline.entities import CUSTOMERS
-from sync_pipeline.errors import DatabaseUnavailableError
+from sync_pipeline.errors import DatabaseUnavailableError, DatabaseUnusableError
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.leases import claim
 from sync_pipeline.stages.upsert import upsert
@@ -106,6 +106,35 @@ class TestRefusedLines:
         outcome = upsert(own_database, queue, CUSTOMERS, queue_settings(workers=1))
 
         assert (outcome.created, outcome.failed) == (6, 2)
+
+    @pytest.mark.parametrize(
+        ("break_it", "mend_it"),
+        [
+            (
+                "REVOKE UPDATE ON customer FROM sync_worker",
+                "GRANT UPDATE ON customer TO sync_worker",
+            ),
+            (
+                "ALTER TABLE customer RENAME COLUMN tags TO labels",
+                "ALTER TABLE customer RENAME COLUMN labels TO tags",
+            ),
+        ],
+    )
+    def test_given_a_schema_that_refuses_every_line_then_it_stops_and_no_line_fails(
+        self, own_database, break_it, mend_it
+    ):
+        shop = make_connection(own_database)
+        queue = fill_queue(own_database, shop, [customer(n + 1) for n in range(8)], batch_size=4)
+        with own_database.owner() as conn:
+            conn.execute(break_it)
+        with pytest.raises(DatabaseUnusableError, match="refuses every line"):
+            upsert(own_database, queue, CUSTOMERS, queue_settings())
+        with own_database.owner() as conn:
+            conn.execute(mend_it)
+
+        outcome = upsert(own_database, queue, CUSTOMERS, queue_settings())
+
+        assert (outcome.created, outcome.failed) == (8, 0)
 
     def test_given_passing_faults_when_tried_again_then_every_line_is_applied(self, own_database):
         with own_database.owner() as conn:
