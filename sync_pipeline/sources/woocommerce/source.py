@@ -8,6 +8,7 @@ held against what was asked for.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -38,6 +39,7 @@ class WooCommerceSource:
         params = page_params(listing, request, fields)
         answer = self._client.get(listing.path, params, attempts=attempts)
         records = verified(answer.value, listing.path, fields, most=request.limit)
+        _require_selected(records, listing)
         return Page(
             request=request,
             records=records,
@@ -60,10 +62,7 @@ class WooCommerceSource:
             }
             answer = self._client.get(listing.path, params)
             found = verified(answer.value, listing.path, listing.fields, most=len(chunk))
-            if not {record["id"] for record in found} <= set(chunk):
-                raise MalformedResponseError(
-                    f"{listing.path}: the store ignored `include` and sent other records."
-                )
+            _require_selected(found, replace(listing, params=params))
             records.extend(found)
         return records
 
@@ -109,6 +108,24 @@ def _require_fields(record: Mapping[str, Any], asked: Sequence[str], path: str) 
     if missing:
         raise MalformedResponseError(
             f"{path}: record {external_id} lacks {', '.join(missing)}, which was asked for."
+        )
+
+
+def _require_selected(records: Sequence[Record], listing: Listing) -> None:
+    """Refuse records that `include` or `email` leaves out; a filter may be ignored in silence.
+
+    A role is not checked: an account may have several, and shows one.
+    """
+    include, email = listing.params.get("include"), listing.params.get("email")
+    if include and not {record["id"] for record in records} <= set(map(int, include.split(","))):
+        raise MalformedResponseError(
+            f"{listing.path}: the store ignored `include` and sent other records."
+        )
+    if email and any(
+        str(record.get("email", email)).casefold() != email.strip().casefold() for record in records
+    ):
+        raise MalformedResponseError(
+            f"{listing.path}: the store ignored `email` and sent other records."
         )
 
 

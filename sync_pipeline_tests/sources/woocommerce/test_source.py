@@ -1,5 +1,7 @@
 """What is asked of a listing, and that the answer is held against it."""
 
+from dataclasses import replace
+
 import pytest
 
 from sync_pipeline.sources.protocol import Listing, PageRequest
@@ -15,6 +17,7 @@ from sync_pipeline_tests.sources.scripted_store import (
 )
 
 CUSTOMERS = Listing("customers", "customers", ("id", "email", "billing.email"), {"role": "all"})
+ONE_PAGE = PageRequest(0, 100)
 
 
 def record(number, **changes):
@@ -56,6 +59,24 @@ class TestRead:
             "_fields": "id,email,billing.email",
             **place,
         }
+
+    @pytest.mark.parametrize(
+        ("asked", "what"), [({"email": "c9@example.test"}, "email"), ({"include": "9"}, "include")]
+    )
+    def test_given_a_store_that_ignores_a_filter_when_read_then_it_is_malformed(
+        self, store, source, asked, what
+    ):
+        store.script = [as_json([record(3), record(9)])]
+
+        with pytest.raises(MalformedResponseError, match=f"ignored `{what}`"):
+            source.read(replace(CUSTOMERS, params=asked), PageRequest(0, 100))
+
+    def test_given_an_email_in_another_case_when_read_then_it_is_the_account(self, store, source):
+        store.script = [as_json([record(3, email="Ann@Example.test")])]
+
+        page = source.read(replace(CUSTOMERS, params={"email": "ann@example.TEST"}), ONE_PAGE)
+
+        assert [one["id"] for one in page.records] == [3]
 
     def test_given_an_answer_when_read_then_records_total_and_range_come(self, store, source):
         store.script = [as_json([record(3), record(9)], X_WP_Total="1028")]
