@@ -97,8 +97,9 @@ BEGIN
     END IF;
 END $$;
 
--- Unique where the company's data allows it. Where it already holds one e-mail twice, matching
--- takes the oldest of them, and the database alone no longer guards a race on that very e-mail.
+-- Unique where the company's data allows it. Where it already holds one e-mail twice, a new record
+-- takes the first that the index names, a known one keeps its own, and the database alone no longer
+-- guards a race on that very e-mail.
 DO $$
 BEGIN
     IF to_regclass('customer_org_email_idx') IS NULL THEN

@@ -22,7 +22,10 @@ SELECT
     q.is_action_required, q.action_required_reason, q.process_count, q.batch_size,
     q.batch_delay_ms, q.max_retries, q.initial_backoff_ms, q.lifetime_value_rule,
     q.idempotency_key, q.filters, q.last_dagster_run_id, q.created_by, q.created_at,
-    q.updated_at, q.last_process_date, q.finished_at, b.next_available_at
+    -- Batches write no row of their queue; what they did last is in them.
+    greatest(q.updated_at, b.last_finished_at) AS updated_at,
+    greatest(q.last_process_date, b.last_finished_at) AS last_process_date,
+    q.finished_at, b.next_available_at
 FROM sync_queue AS q
 JOIN sync_connection AS c ON c.connection_id = q.connection_id
 CROSS JOIN LATERAL (
@@ -39,7 +42,8 @@ CROSS JOIN LATERAL (
         coalesce(sum(n_updated), 0)::bigint AS updated_count,
         coalesce(sum(n_unchanged), 0)::bigint AS unchanged_in_lines,
         count(*) FILTER (WHERE state = 'processing' AND lease_until > now()) AS leased_count,
-        min(available_at) FILTER (WHERE state = 'ready') AS next_available_at
+        min(available_at) FILTER (WHERE state = 'ready') AS next_available_at,
+        max(finished_at) AS last_finished_at
     FROM sync_batch WHERE sync_batch.queue_no = q.queue_no
 ) AS b
 CROSS JOIN LATERAL (

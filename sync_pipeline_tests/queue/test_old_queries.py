@@ -6,9 +6,13 @@ from decimal import Decimal
 
 import pytest
 
+from sync_pipeline.entities import CUSTOMERS
+from sync_pipeline.queue.completion import complete
+from sync_pipeline.queue.leases import claim
 from sync_pipeline_tests.factories import (
     apply_records,
     customer,
+    fill_queue,
     make_connection,
     make_queue,
     rows,
@@ -172,3 +176,22 @@ def test_given_lines_then_their_customer_their_token_and_their_payload(database,
     assert [one["customer_data"]["id"] for one in found] == [1, 2, 3]
     assert len({one["idempotency_token"] for one in found}) == 3
     assert [one["state"] for one in found] == ["done", "done", "failed"]
+
+
+def test_given_a_batch_was_applied_then_the_queue_shows_when_it_was_last_worked_on(database, shop):
+    queue = fill_queue(database, shop, [customer(n + 1) for n in range(4)], batch_size=2)
+    with database.owner() as conn:
+        conn.execute(
+            "UPDATE sync_queue SET updated_at = now() - interval '1 hour',"
+            " last_process_date = now() - interval '1 hour'"
+        )
+    with database.organization(queue.org_id) as conn:
+        lease = claim(conn, queue.queue_no, worker="w", lease_seconds=60)
+        complete(conn, lease, queue, CUSTOMERS, backoff_seconds=0)
+
+    (shown,) = rows(
+        database,
+        "SELECT last_process_date > now() - interval '1 minute' AS is_fresh,"
+        " updated_at = last_process_date AS is_updated_then FROM woo_customer_sync_queue",
+    )
+    assert shown == {"is_fresh": True, "is_updated_then": True}
