@@ -85,28 +85,9 @@ def open_queue(
             first := _one(conn, "by_key", connection, entity, idempotency_key)
         ):
             return first, False
-        row = conn.execute(
-            statement("queue/open"),
-            {
-                "org_id": connection.org_id,
-                "connection_id": connection.connection_id,
-                "entity": entity,
-                "queue_name": _queue_name(connection.name, entity),
-                "source_system": connection.system,
-                "idempotency_key": idempotency_key,
-                "filters": Jsonb(filters.as_dict()),
-                "batch_size": settings.batch_size,
-                "batch_delay_ms": settings.batch_delay_ms,
-                "max_retries": settings.max_retries,
-                "initial_backoff_ms": settings.initial_backoff_ms,
-                "lifetime_value_rule": settings.lifetime_value_rule,
-                "created_by": created_by,
-            },
-        ).fetchone()
-        if row is not None:
-            queue = cast(Queue, _one(conn, "by_no", connection, entity, row["queue_no"]))
-            record_activity(conn, queue, "queue_opened", "info", f"sync of {entity} opened")
-            return queue, True
+        made = _make(conn, connection, entity, settings, filters, idempotency_key, created_by)
+        if made is not None:
+            return made, True
         standing = _one(conn, "open_one", connection, entity, None)
     if standing is None:
         # It finished between the two statements: the next try opens a new one.
@@ -123,12 +104,7 @@ def open_queue(
     is_meant = standing.idempotency_key == idempotency_key and idempotency_key is not None
     is_joined = idempotency_key is None and standing.filters == filters
     if not (is_meant or is_joined):
-        raise QueueOpenError(
-            f"A sync of {connection.name} {entity} is open with other settings: {standing.id}.",
-            remedy="Finish it first: "
-            f"sync-pipeline sync {connection.name} {standing.filters.as_options()}".rstrip()
-            + ".",
-        )
+        raise _other_is_open(standing)
     return standing, False
 
 
@@ -238,6 +214,50 @@ def record_activity(
             "message": message,
             "details": Jsonb(dict(details)) if details is not None else None,
         },
+    )
+
+
+def _make(
+    conn: SqlConnection[dict[str, Any]],
+    connection: Connection,
+    entity: str,
+    settings: QueueSettings,
+    filters: Filters,
+    idempotency_key: str | None,
+    created_by: str | None,
+) -> Queue | None:
+    """A new queue; None when one is open, or the key was used."""
+    row = conn.execute(
+        statement("queue/open"),
+        {
+            "org_id": connection.org_id,
+            "connection_id": connection.connection_id,
+            "entity": entity,
+            "queue_name": _queue_name(connection.name, entity),
+            "source_system": connection.system,
+            "idempotency_key": idempotency_key,
+            "filters": Jsonb(filters.as_dict()),
+            "batch_size": settings.batch_size,
+            "batch_delay_ms": settings.batch_delay_ms,
+            "max_retries": settings.max_retries,
+            "initial_backoff_ms": settings.initial_backoff_ms,
+            "lifetime_value_rule": settings.lifetime_value_rule,
+            "created_by": created_by,
+        },
+    ).fetchone()
+    if row is None:
+        return None
+    queue = cast(Queue, _one(conn, "by_no", connection, entity, row["queue_no"]))
+    record_activity(conn, queue, "queue_opened", "info", f"sync of {entity} opened")
+    return queue
+
+
+def _other_is_open(standing: Queue) -> QueueOpenError:
+    name = standing.connection
+    command = f"sync-pipeline sync {name} {standing.filters.as_options()}".rstrip()
+    return QueueOpenError(
+        f"A sync of {name} {standing.entity} is open with other settings: {standing.id}.",
+        remedy=f"Finish it first: {command}.",
     )
 
 
