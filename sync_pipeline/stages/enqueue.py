@@ -84,9 +84,11 @@ def enqueue(
             share.result()
     result = _move_on(database, queue, entity, unreadable)
     if result.lines >= _ANALYZE_FROM_LINES:
-        # Without statistics the first batches are planned for an empty table.
+        # Without statistics claims are planned for an empty table. The lines need none: complete.sql
+        # reads them by their key whatever the statistics say, and reading their payloads for
+        # ANALYZE took 0.3 s.
         with database.owner() as conn:
-            conn.execute("ANALYZE sync_line, sync_batch")
+            conn.execute("ANALYZE sync_batch")
     return result
 
 
