@@ -40,7 +40,8 @@ bench: $(STAMP) ## Measure: ratios to the old design and to what PostgreSQL can 
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 chaos: $(STAMP) ## The whole fault suite: kill -9 at 50 random instants, every fault of a store
-	@SYNC_TEST_CHAOS=full $(BIN)/python -m pytest -m chaos sync_pipeline_tests $(ARGS)
+	@SYNC_TEST_CHAOS=full $(BIN)/python -m pytest sync_pipeline_tests/chaos \
+		sync_pipeline_tests/end_to_end/test_faults.py $(ARGS)
 
 fmt: $(STAMP) ## Format, and fix what the linter can
 	@$(BIN)/ruff check --fix .

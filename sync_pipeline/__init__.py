@@ -1,3 +1,3 @@
-"""Keeps a PostgreSQL back office in step with WooCommerce stores and Odoo, and proves it."""
+"""Keeps a PostgreSQL back office in step with WooCommerce stores, and proves it."""
 
 __version__ = "0.1.0"

@@ -37,7 +37,7 @@ _LEVELS: dict[Isolation, IsolationLevel] = {
     "repeatable read": IsolationLevel.REPEATABLE_READ,
     "serializable": IsolationLevel.SERIALIZABLE,
 }
-# Estimates of generic plans turn batches into nested loops, batch² (measured); see queue.md.
+# Estimates of generic plans turn batches into nested loops, batch² (measured).
 _SESSION = """
     SELECT set_config('plan_cache_mode', 'force_custom_plan', false),
            set_config('TimeZone', 'UTC', false)

@@ -64,9 +64,10 @@ class Connection:
         environ = os.environ if environ is None else environ
         missing = [name for name in (self.key_env, self.secret_env) if not environ.get(name)]
         if missing:
+            are = "is" if len(missing) == 1 else "are"
             raise SecretMissingError(
                 f"Connection {self.name} takes its keys from {self.key_env} and "
-                f"{self.secret_env}, but {' and '.join(missing)} is not set.",
+                f"{self.secret_env}, but {' and '.join(missing)} {are} not set.",
                 remedy=f"export {missing[0]}=… and run the command again.",
             )
         return environ[self.key_env], environ[self.secret_env]

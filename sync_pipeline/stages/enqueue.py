@@ -20,8 +20,8 @@ from sync_pipeline.errors import UnknownQueueError
 from sync_pipeline.postgres.database import Database, DictConnection
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.queues import Queue, record_activity
-from sync_pipeline.sources.protocol import Listing
-from sync_pipeline.stages.scan import delta_name, sweep_name
+from sync_pipeline.stages.figures import take_figures
+from sync_pipeline.stages.scan import sweep_name
 
 _ANALYZE_FROM_LINES = 5_000
 _WORKERS = 2
@@ -66,7 +66,7 @@ def enqueue(
             return _made_before(note)
         unreadable: list[str] = []
         if entity.figures_listing is not None:
-            unreadable = _take_figures(
+            unreadable = take_figures(
                 conn,
                 queue,
                 entity.figures_listing,
@@ -84,8 +84,8 @@ def enqueue(
             share.result()
     result = _move_on(database, queue, entity, unreadable)
     if result.lines >= _ANALYZE_FROM_LINES:
-        # Without statistics claims are planned for an empty table. The lines need none: complete.sql
-        # reads them by their key whatever the statistics say, and reading their payloads for
+        # Without statistics claims are planned for an empty table. The lines need none:
+        # complete.sql reads them by their key whatever they say, and reading their payloads for
         # ANALYZE took 0.3 s.
         with database.owner() as conn:
             conn.execute("ANALYZE sync_batch")
@@ -199,44 +199,6 @@ def _reach(conn: DictConnection, queue: Queue, listing: str) -> int:
     values = {"queue_no": queue.queue_no, "listing": listing}
     row = conn.execute(statement("enqueue/reach"), values).fetchone()
     return int(row["reach"]) if row else 1
-
-
-def _take_figures(
-    conn: DictConnection, queue: Queue, listing: Listing, *, moves_watermark: bool, is_swept: bool
-) -> list[str]:
-    """Take over the landed orders, whole or changes; the ids of those that cannot be read."""
-    is_whole = _has_landed(conn, queue, listing.name)
-    name = listing.name if is_whole else delta_name(listing)
-    taken = conn.execute(
-        statement("enqueue/order_figures"),
-        {
-            "queue_no": queue.queue_no,
-            "org_id": queue.org_id,
-            "connection_id": queue.connection_id,
-            "listing": name,
-            "is_whole": is_whole and moves_watermark,
-            "sweep_listing": sweep_name(listing.name),
-            "is_swept": is_whole and is_swept,
-        },
-    ).fetchone()
-    assert taken is not None  # noqa: S101  (an aggregate has a row)
-    if taken["watermark_utc"] is not None and moves_watermark:
-        conn.execute(
-            statement("enqueue/watermark"),
-            {
-                "queue_no": queue.queue_no,
-                "org_id": queue.org_id,
-                "connection_id": queue.connection_id,
-                "listing": listing.name,
-                "watermark_utc": taken["watermark_utc"],
-            },
-        )
-    return list(taken["unreadable_ids"])
-
-
-def _has_landed(conn: DictConnection, queue: Queue, listing: str) -> bool:
-    values = {"queue_no": queue.queue_no, "listing": listing}
-    return conn.execute(statement("extract/landed"), values).fetchone() is not None
 
 
 def _note(

@@ -100,18 +100,19 @@ def reconcile(database: Database, queue: Queue, entity: Entity) -> Verdict:
                 ),
                 {"connection_id": queue.connection_id, "entity": entity.name},
             )
-        conn.execute(
+        is_news = conn.execute(
             statement("reconcile/keep"),
             {"queue_no": queue.queue_no, "verdict": Jsonb(asdict(verdict))},
-        )
-        record_activity(
-            conn,
-            queue,
-            "reconciled",
-            {True: "success", False: "warning", None: "info"}[verdict.agree],  # type: ignore[arg-type]
-            verdict.in_words,
-            asdict(verdict),
-        )
+        ).fetchone()
+        if is_news:
+            record_activity(
+                conn,
+                queue,
+                "reconciled",
+                {True: "success", False: "warning", None: "info"}[verdict.agree],  # type: ignore[arg-type]
+                verdict.in_words,
+                asdict(verdict),
+            )
     return verdict
 
 

@@ -189,6 +189,17 @@ class TestRelease:
         assert take(database, queue, now_utc=None) is None
         assert take(database, queue, now_utc=T0).batch_no == 1
 
+    def test_given_a_released_batch_when_claimed_again_then_that_fault_is_no_attempt(
+        self, database, make
+    ):
+        queue = make()
+        first = take(database, queue)
+        with database.organization(queue.org_id) as conn:
+            release(conn, first, backoff_seconds=0)
+        again = take(database, queue, now_utc=None)
+
+        assert (again.attempt, again.token) == (first.attempt, first.token + 1)
+
     def test_given_a_lost_lease_when_released_then_the_new_holder_keeps_it(self, database, make):
         queue = make()
         old = take(database, queue)

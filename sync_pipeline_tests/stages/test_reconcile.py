@@ -166,7 +166,11 @@ class TestReconcile:
 
         assert (verdict.agree, verdict.ours, verdict.extra) == (True, 10, 0)
 
-    def test_given_a_verdict_when_reconciled_again_then_the_same(self, database, shop, server):
+    def test_given_a_verdict_when_reconciled_again_then_the_same_and_said_once(
+        self, database, shop, server
+    ):
         sync = run_sync(database, shop, server)
 
         assert reconcile(database, sync.queue, CUSTOMERS) == sync.verdict
+        said = "SELECT count(*) AS n FROM sync_activity WHERE activity_type = 'reconciled'"
+        assert row(database, said)["n"] == 1
