@@ -115,7 +115,7 @@ class TestDoctor:
         ran = cli("doctor", "shop")
 
         assert ran.exit_code == 2
-        assert "SHOP_KEY and SHOP_SECRET is not set" in ran.stderr
+        assert "SHOP_KEY and SHOP_SECRET are not set" in ran.stderr
 
     def test_given_an_unknown_connection_when_examined_then_the_known_are_named(self, cli: Cli):
         connect(cli)
