@@ -335,3 +335,43 @@ class TestWorkers:
 
         assert upsert(database, queue, CUSTOMERS, queue_settings()).done >= 8
         assert status(database, queue)["done_count"] == 10
+
+
+_WATCHED = """
+    CREATE TABLE watched (place text, setting text);
+    CREATE FUNCTION watch() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+    BEGIN
+        INSERT INTO watched VALUES (TG_TABLE_NAME, current_setting('synchronous_commit'));
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER watch_batches AFTER UPDATE ON sync_batch EXECUTE FUNCTION watch();
+    CREATE TRIGGER watch_finish AFTER UPDATE OF finished_at ON sync_queue EXECUTE FUNCTION watch();
+"""
+_UNWATCHED = "DROP FUNCTION watch() CASCADE; DROP TABLE watched"
+
+
+def test_given_a_queue_when_drained_then_batches_do_not_wait_for_the_disk_and_the_finish_does(
+    database, org_id
+):
+    shop = make_connection(database, org_id)
+    queue = fill_queue(database, shop, [customer(n + 1) for n in range(4)], batch_size=2)
+    with database.owner() as conn:
+        conn.execute(_WATCHED)
+    try:
+        # The databases of tests do not wait, for speed; those of companies do.
+        joint = "&" if "?" in database.url else "?"
+        waiting = f"{database.url}{joint}options=-csynchronous_commit%3Don"
+        with Database.open(settings_for(waiting)) as as_delivered:
+            upsert(as_delivered, queue, CUSTOMERS, queue_settings())
+        with database.owner() as conn:
+            found = conn.execute(
+                "SELECT DISTINCT place, setting FROM watched ORDER BY 1"
+            ).fetchall()
+    finally:
+        with database.owner() as conn:
+            conn.execute(_UNWATCHED)
+
+    assert [(one["place"], one["setting"]) for one in found] == [
+        ("sync_batch", "off"),
+        ("sync_queue", "on"),
+    ]
