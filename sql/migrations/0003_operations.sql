@@ -1,0 +1,77 @@
+-- depends: 0002_views
+-- What a sync that nobody watches remembers: why its last run failed, when to try again, whether an
+-- operator ended it, and when its lines began to be applied.
+
+ALTER TABLE sync_queue
+    -- Read everything, not what changed since the watermark.
+    ADD COLUMN IF NOT EXISTS is_full boolean NOT NULL DEFAULT false,
+    -- Runs in a row that a passing fault ended; the wait before the next grows with it.
+    ADD COLUMN IF NOT EXISTS failure_count integer NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS retry_at timestamptz,
+    ADD COLUMN IF NOT EXISTS last_error_code text,
+    ADD COLUMN IF NOT EXISTS last_error text,
+    ADD COLUMN IF NOT EXISTS forced_done_at timestamptz,
+    ADD COLUMN IF NOT EXISTS apply_began_at timestamptz;
+
+-- Queues that somebody may have to work: the sensors read nothing else, however long the history.
+CREATE INDEX IF NOT EXISTS sync_queue_unfinished_idx
+    ON sync_queue (queue_no) WHERE stage <> 'finished';
+
+-- Counters and state of a queue, from its batches: never set by hand, so never wrong.
+CREATE OR REPLACE VIEW sync_queue_status WITH (security_invoker = true) AS
+SELECT
+    q.queue_no, q.id, q.org_id, q.connection_id, c.name AS connection, q.entity, q.queue_name,
+    q.source_system, q.stage, s.state,
+    b.total_count, b.draft_count, b.processing_count, b.done_count, b.failed_count,
+    b.cancelled_count, b.created_count, b.updated_count,
+    q.unchanged_count + b.unchanged_in_lines AS unchanged_count,
+    q.scanned_count, q.source_total, q.is_complete, q.is_paused, q.reconciliation,
+    CASE
+        WHEN b.total_count > 0
+            THEN round((b.done_count + b.cancelled_count)::numeric / b.total_count * 100, 2)
+        WHEN q.stage = 'finished' THEN 100.00
+        ELSE 0.00
+    END AS progress,
+    b.done_count + b.failed_count + b.cancelled_count AS processed_count,
+    b.leased_count > 0 OR coalesce(q.stage_lease_until > now(), false) AS is_processing,
+    q.is_action_required, q.action_required_reason, q.process_count, q.batch_size,
+    q.batch_delay_ms, q.max_retries, q.initial_backoff_ms, q.lifetime_value_rule,
+    q.idempotency_key, q.filters, q.last_dagster_run_id, q.created_by, q.created_at,
+    -- Batches write no row of their queue; what they did last is in them.
+    greatest(q.updated_at, b.last_finished_at) AS updated_at,
+    greatest(q.last_process_date, b.last_finished_at) AS last_process_date,
+    q.finished_at, b.next_available_at,
+    q.is_full, q.failure_count, q.retry_at, q.last_error_code, q.last_error, q.forced_done_at,
+    q.apply_began_at, q.stage_lease_until
+FROM sync_queue AS q
+JOIN sync_connection AS c ON c.connection_id = q.connection_id
+CROSS JOIN LATERAL (
+    SELECT
+        coalesce(sum(n_total), 0)::bigint AS total_count,
+        coalesce(sum(n_total - n_done - n_failed - n_cancelled)
+            FILTER (WHERE state <> 'processing'), 0)::bigint AS draft_count,
+        coalesce(sum(n_total - n_done - n_failed - n_cancelled)
+            FILTER (WHERE state = 'processing'), 0)::bigint AS processing_count,
+        coalesce(sum(n_done), 0)::bigint AS done_count,
+        coalesce(sum(n_failed), 0)::bigint AS failed_count,
+        coalesce(sum(n_cancelled), 0)::bigint AS cancelled_count,
+        coalesce(sum(n_created), 0)::bigint AS created_count,
+        coalesce(sum(n_updated), 0)::bigint AS updated_count,
+        coalesce(sum(n_unchanged), 0)::bigint AS unchanged_in_lines,
+        count(*) FILTER (WHERE state = 'processing' AND lease_until > now()) AS leased_count,
+        min(available_at) FILTER (WHERE state = 'ready') AS next_available_at,
+        max(finished_at) AS last_finished_at
+    FROM sync_batch WHERE sync_batch.queue_no = q.queue_no
+) AS b
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN q.cancelled_at IS NOT NULL THEN 'cancelled'
+        WHEN q.stage <> 'finished' AND q.process_count = 0 THEN 'draft'
+        WHEN q.stage <> 'finished' THEN 'processing'
+        WHEN q.forced_done_at IS NOT NULL THEN 'done'
+        WHEN b.failed_count > 0 AND b.failed_count = b.total_count AND q.unchanged_count = 0
+            THEN 'failed'
+        WHEN b.failed_count > 0 OR q.is_complete IS FALSE THEN 'partial'
+        ELSE 'done'
+    END AS state
+) AS s;
