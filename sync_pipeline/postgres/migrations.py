@@ -1,7 +1,7 @@
 """The schema's history: apply it, and take it back.
 
 Belongs here: driving yoyo over `sql/migrations`, one caller at a time. Does not: what the schema
-is (sql/), whether a database has it (verification.py).
+is (sql/), its views (views.py), whether a database has it (verification.py).
 
 The one rule: a migration may be applied twice. yoyo records one after its transaction, so a crash
 between the two applies it again.
@@ -24,6 +24,7 @@ from yoyo.migrations import MigrationList
 from sync_pipeline.errors import DatabaseUnavailableError, DatabaseUnusableError
 from sync_pipeline.postgres.statements import sql_directory
 from sync_pipeline.postgres.urls import connect
+from sync_pipeline.postgres.views import are_current, drop_views, make_views
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
 
 
 def migrate(url: str, directory: Path | None = None) -> list[str]:
-    """Apply what is not applied yet; callers may race.
+    """Apply what is not applied yet, and make the views of today; callers may race.
 
     Args:
         url: libpq URL of a login that may make tables and roles.
@@ -96,6 +97,9 @@ def migrate(url: str, directory: Path | None = None) -> list[str]:
             with naming_refusals(migration.id):
                 backend.apply_one(migration)
             applied.append(str(migration.id))
+        if directory is None and (applied or not are_current(backend.connection)):
+            with naming_refusals("the views"), backend.connection.transaction():
+                make_views(backend.connection)
         return applied
 
 
@@ -111,6 +115,9 @@ def rollback(url: str, directory: Path | None = None) -> list[str]:
     with _exclusive(url) as backend:
         applied = backend.to_rollback(_read(directory))
         taken_back = []
+        if directory is None:
+            with naming_refusals("the views"), backend.connection.transaction():
+                drop_views(backend.connection)
         for migration in applied:
             with naming_refusals(migration.id):
                 backend.rollback_one(migration)

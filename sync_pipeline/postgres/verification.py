@@ -15,6 +15,7 @@ from psycopg import sql
 from sync_pipeline.postgres.migrations import applied_ids, migration_files, naming_refusals
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.postgres.urls import connect
+from sync_pipeline.postgres.views import make_views
 
 _SCRATCH = "sync_verification"
 _BUSINESS_TABLES = ("organization", "user", "customer")
@@ -28,7 +29,7 @@ def verify(url: str, directory: Path | None = None) -> list[str]:
         directory: of the migrations; those of the package when None.
 
     Returns:
-        Such as `migration 0002_views`, `column customer.segment`, `index x on y`,
+        Such as `migration 0002_operations`, `column customer.segment`, `index x on y`,
         `policy p on t`, `role sync_worker`, sorted; empty when all is there.
 
     Raises:
@@ -39,12 +40,12 @@ def verify(url: str, directory: Path | None = None) -> list[str]:
         files = migration_files(directory)
         unapplied = {f"migration {file.stem}" for file in files if file.stem not in applied}
         with connection.transaction(force_rollback=True):
-            missing = _missing_objects(connection, files)
+            missing = _missing_objects(connection, files, has_views=directory is None)
         return sorted(unapplied | _without_parts_of_missing(missing))
 
 
 def _missing_objects(
-    connection: psycopg.Connection[tuple[object, ...]], files: list[Path]
+    connection: psycopg.Connection[tuple[object, ...]], files: list[Path], *, has_views: bool
 ) -> set[str]:
     schema = _scalar(connection, "SELECT current_schema()")
     present = _objects(connection, schema)
@@ -71,6 +72,8 @@ def _missing_objects(
     for file in files:
         with naming_refusals(f"{file.stem} in a scratch schema"):
             connection.execute(file.read_bytes())
+    if has_views:
+        make_views(connection)
     return _objects(connection, _SCRATCH) - copied - present
 
 

@@ -11,6 +11,7 @@ from sync_pipeline.errors import DatabaseUnavailableError, DatabaseUnusableError
 from sync_pipeline.postgres import migrations
 from sync_pipeline.postgres.migrations import migrate, migration_files, rollback
 from sync_pipeline.postgres.verification import verify
+from sync_pipeline.postgres.views import are_current
 
 ALL = [file.stem for file in migration_files()]
 
@@ -65,6 +66,23 @@ class TestMigrate:
 
         assert migrate(own_database_url) == ALL
         assert verify(own_database_url) == []
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "DROP VIEW woo_sync_activity",
+            "COMMENT ON VIEW sync_queue_status IS 'of an older release'",
+        ],
+    )
+    def test_given_views_of_an_older_release_then_they_are_made_anew(
+        self, own_database_url, change
+    ):
+        run(own_database_url, change)
+
+        assert migrate(own_database_url) == []
+
+        with psycopg.connect(own_database_url) as connection:
+            assert are_current(connection)
 
     def test_given_a_migration_that_fails_then_it_is_named_and_leaves_nothing(
         self, empty_database_url, tmp_path

@@ -1,4 +1,3 @@
-DROP VIEW IF EXISTS sync_queue_status CASCADE;
 ALTER TABLE IF EXISTS sync_queue
     DROP COLUMN IF EXISTS is_full,
     DROP COLUMN IF EXISTS failure_count,
