@@ -5,6 +5,7 @@ Belongs here: from a registered connection to a Source that can be read. Does no
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 from sync_pipeline.demo.auth import DEMO_KEYS
@@ -15,7 +16,8 @@ from sync_pipeline.postgres.database import Database
 from sync_pipeline.settings import SourceSettings
 from sync_pipeline.sources.connections import Connection, connect
 from sync_pipeline.sources.protocol import Source
-from sync_pipeline.sources.woocommerce.client import WooCommerceClient
+from sync_pipeline.sources.throttle.protocol import OnCall
+from sync_pipeline.sources.woocommerce.client import RequestEvent, WooCommerceClient
 from sync_pipeline.sources.woocommerce.source import WooCommerceSource
 
 DEMO_NAME: Final = "demo"
@@ -44,8 +46,13 @@ def store_address(connection: Connection) -> Iterator[tuple[str, str, str]]:
 
 
 @contextmanager
-def open_source(connection: Connection, settings: SourceSettings) -> Iterator[Source]:
+def open_source(
+    connection: Connection, settings: SourceSettings, *, on_call: OnCall | None = None
+) -> Iterator[Source]:
     """The connection's remote system, open while the block runs.
+
+    Args:
+        on_call: told of each HTTP request, from the threads that read.
 
     Raises:
         SystemUnknownError: no source for its system.
@@ -54,7 +61,10 @@ def open_source(connection: Connection, settings: SourceSettings) -> Iterator[So
     if connection.system != "woocommerce":
         raise SystemUnknownError(f"There is no source for {connection.system} yet.")
     with store_address(connection) as (base_url, key, secret):
-        source = WooCommerceSource(WooCommerceClient(base_url, key, secret, settings))
+        client = WooCommerceClient(
+            base_url, key, secret, settings, on_request=partial(_tell, connection, on_call)
+        )
+        source = WooCommerceSource(client)
         try:
             yield source
         finally:
@@ -72,3 +82,8 @@ def connect_demo(database: Database) -> Connection:
         key_env="SYNC_DEMO_KEY",
         secret_env="SYNC_DEMO_SECRET",  # noqa: S106  (the name of a variable)
     )
+
+
+def _tell(connection: Connection, on_call: OnCall | None, event: RequestEvent) -> None:
+    if on_call is not None:
+        on_call(connection, event.elapsed_seconds, event.error_code)
