@@ -1,0 +1,224 @@
+"""The deployment of deploy/: its files agree with each other, and its processes do the work."""
+
+import configparser
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+import yaml
+from dagster_graphql import DagsterGraphQLClient
+
+from sync_pipeline.demo import DemoServer
+from sync_pipeline.orchestration import instance as checkout
+from sync_pipeline.orchestration.execution import LOCATION
+from sync_pipeline.postgres.database import Database
+from sync_pipeline.postgres.migrations import rollback
+from sync_pipeline_tests.chaos.processes import IS_FULL, note
+from sync_pipeline_tests.conftest import settings_for
+from sync_pipeline_tests.end_to_end.stack import (
+    DEPLOY,
+    Stack,
+    example_variables,
+    installed_stack,
+    procfile,
+)
+from sync_pipeline_tests.factories import customer, make_connection, make_queue, row, store
+
+CUSTOMERS = 40
+FILLED_LINES = 1_000_000 if IS_FULL else 100_000
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+JOB = {"repository_location_name": LOCATION, "repository_name": "__repository__"}
+LOCATIONS = """{ workspaceOrError { ... on Workspace { locationEntries {
+    name locationOrLoadError { __typename } } } } }"""
+SENSORS = """{ sensorsOrError(repositorySelector: {
+    repositoryLocationName: "sync_pipeline", repositoryName: "__repository__"
+}) { ... on Sensors { results { name sensorState { status ticks(limit: 5) { status } } } } } }"""
+FILL = (
+    "INSERT INTO sync_line (queue_no, line_no, org_id, external_id, content_hash, payload)"
+    " SELECT %(queue_no)s, n, 'acme', n::text, gen_random_uuid(), '{\"id\": 1}'"
+    " FROM generate_series(1, %(lines)s) AS n",
+    "INSERT INTO sync_activity (queue_no, line_no, org_id, activity_type, status)"
+    " SELECT %(queue_no)s, n, 'acme', 'record_created', 'success'"
+    " FROM generate_series(1, %(lines)s) AS n",
+    "INSERT INTO customer (org_id, name) SELECT 'acme', 'c' || n FROM generate_series(1, 900) AS n",
+)
+
+
+class TestFiles:
+    def test_given_the_instance_of_a_checkout_then_the_deployed_one_has_the_same_shape(self):
+        deployed = yaml.safe_load((DEPLOY / "dagster.yaml").read_text())
+        ours = yaml.safe_load(checkout._COMMON + checkout._FOR_SERVERS)
+
+        assert deployed["storage"] == ours["storage"]
+        assert deployed["run_coordinator"]["class"] == ours["run_coordinator"]["class"]
+        assert limited(ours) <= limited(deployed)
+        assert missing_keys(ours, deployed) == []
+
+    @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+    def test_given_a_unit_then_it_runs_what_the_procfile_runs_and_is_always_restarted(
+        self, unit: Path
+    ):
+        service = unit_section(unit, "Service")
+
+        name = unit.stem.removeprefix("sync-pipeline-")
+        in_procfile = re.sub(r'"\$(\w+)"', r"${\1}", procfile()[name].removeprefix("exec "))
+        assert service["ExecStart"] == f"/opt/sync-pipeline/.venv/bin/{in_procfile}"
+        assert (service["Restart"], service["EnvironmentFile"]) == (
+            "always",
+            "/etc/sync-pipeline/environment",
+        )
+
+    def test_given_the_commands_then_the_example_sets_every_variable_that_they_name(self):
+        texts = [*procfile().values(), *(unit.read_text() for unit in UNITS)]
+        texts += [(DEPLOY / name).read_text() for name in ("dagster.yaml", "workspace.yaml")]
+        named = {
+            name
+            for text in texts
+            for found in re.findall(r"\$\{?([A-Z_]+)|^\s*env: (\w+)", text, flags=re.MULTILINE)
+            for name in found
+            if name
+        }
+
+        assert named - set(example_variables()) == set()
+
+    def test_given_the_example_then_it_holds_no_secret(self):
+        text = (DEPLOY / "environment.example").read_text()
+
+        assert re.findall(r"://[^@\s]*:[^@\s]+@", text) == []
+        assert re.findall(r"^#?\w*(?:KEY|SECRET|PASSWORD)=.+$", text, flags=re.MULTILINE) == []
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[DemoServer]:
+    with DemoServer(store([customer(n) for n in range(1, CUSTOMERS + 1)])) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, shop: DemoServer) -> Iterator[Stack]:
+    directory = tmp_path_factory.mktemp("deployed")
+    with installed_stack(directory) as installed:
+        make_connection(installed.database, base_url=shop.url)
+        installed.start("code")
+        installed.start("web", "daemon")
+        yield installed
+
+
+class TestProcesses:
+    """In the order of a deployment's life."""
+
+    def test_given_the_processes_when_started_then_the_location_loads_and_sensors_tick(
+        self, stack: Stack
+    ):
+        entries = stack.graphql(LOCATIONS)["workspaceOrError"]["locationEntries"]
+
+        assert [(e["name"], e["locationOrLoadError"]["__typename"]) for e in entries] == [
+            ("sync_pipeline", "RepositoryLocation")
+        ]
+        stack.wait_until(lambda: has_ticked(stack, "connections"), "the sensor has ticked")
+        stack.wait_until(
+            lambda: stack.instance.get_dynamic_partitions("connections") == ["shop"],
+            "the connection has its partition",
+        )
+
+    # Dagster's client calls a newer gql in its old way.
+    @pytest.mark.filterwarnings("ignore:Using variable_values:DeprecationWarning")
+    def test_given_a_run_launched_over_the_api_then_the_daemon_starts_it_and_it_ends_well(
+        self, stack: Stack
+    ):
+        client = DagsterGraphQLClient(
+            "127.0.0.1", port_number=int(stack.environment["SYNC_WEBSERVER_PORT"])
+        )
+
+        run_id = client.submit_job_execution(
+            "sync_customers", tags={"dagster/partition": "shop"}, **JOB
+        )
+
+        stack.wait_until(lambda: stack.instance.get_run_by_id(run_id).is_finished, "the run ends")
+        assert stack.failures() == []
+        assert client.get_run_status(run_id) == dg.DagsterRunStatus.SUCCESS
+        assert latest(stack) == ("done", CUSTOMERS)
+
+    def test_given_the_processes_when_told_to_stop_then_each_ends_well_and_none_is_left(
+        self, stack: Stack
+    ):
+        codes = {name: stack.stop(name) for name in ("daemon", "web", "code")}
+
+        assert codes == {"daemon": 0, "web": 0, "code": 0}
+        assert stack.processes() == {}
+        assert "Traceback" not in stack.printed(last_characters=100_000)
+
+
+def test_given_a_filled_database_when_rolled_back_then_under_a_second_and_customers_stay(
+    own_database_url: str,
+):
+    with Database.open(settings_for(own_database_url)) as database:
+        queue = make_queue(database, make_connection(database))
+        with database.owner() as conn:
+            for fill in FILL:
+                conn.execute(fill, {"queue_no": queue.queue_no, "lines": FILLED_LINES})
+
+    began = time.monotonic()
+    rollback(own_database_url)
+    seconds = time.monotonic() - began
+
+    note(f"rolled back in {seconds:.2f} s")
+    assert seconds < 1
+    with Database.open(settings_for(own_database_url)) as database, database.owner() as conn:
+        left = conn.execute(
+            "SELECT (SELECT count(*) FROM customer) AS customers, count(*) AS tables"
+            " FROM pg_tables WHERE schemaname = 'public' AND tablename LIKE 'sync%%'"
+        ).fetchone()
+    assert left == {"customers": 900, "tables": 0}
+
+
+def limited(configuration: dict[str, Any]) -> set[str]:
+    """The tags whose runs are limited."""
+    limits = configuration["concurrency"]["runs"]["tag_concurrency_limits"]
+    return {limit["key"] for limit in limits}
+
+
+def missing_keys(ours: Any, deployed: Any, path: str = "") -> list[str]:
+    """What the checkout's instance sets and the deployed one does not."""
+    if not isinstance(ours, dict):
+        return []
+    if not isinstance(deployed, dict):
+        return [path]
+    return [
+        missing
+        for key, value in ours.items()
+        for missing in (
+            missing_keys(value, deployed[key], f"{path}.{key}")
+            if key in deployed
+            else [f"{path}.{key}"]
+        )
+    ]
+
+
+def unit_section(unit: Path, section: str) -> dict[str, str]:
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read(unit)
+    return dict(parser[section])
+
+
+def has_ticked(stack: Stack, name: str) -> bool:
+    found = {
+        one["name"]: one["sensorState"]
+        for one in stack.graphql(SENSORS)["sensorsOrError"]["results"]
+    }
+    assert found[name]["status"] == "RUNNING"
+    return any(tick["status"] in ("SUCCESS", "SKIPPED") for tick in found[name]["ticks"])
+
+
+def latest(stack: Stack) -> tuple[str, int]:
+    """State and lines of the newest queue."""
+    found = row(
+        stack.database,
+        "SELECT state, total_count FROM sync_queue_status ORDER BY queue_no DESC LIMIT 1",
+    )
+    return found["state"], found["total_count"]
