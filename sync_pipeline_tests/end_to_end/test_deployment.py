@@ -3,7 +3,7 @@
 import configparser
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 import yaml
 from dagster_graphql import DagsterGraphQLClient
+from psycopg import conninfo
 
 from sync_pipeline.demo import DemoServer
 from sync_pipeline.orchestration import instance as checkout
@@ -26,7 +27,15 @@ from sync_pipeline_tests.end_to_end.stack import (
     installed_stack,
     procfile,
 )
-from sync_pipeline_tests.factories import customer, make_connection, make_queue, row, store
+from sync_pipeline_tests.factories import (
+    customer,
+    make_connection,
+    make_queue,
+    row,
+    rows,
+    run_sync,
+    store,
+)
 
 CUSTOMERS = 40
 FILLED_LINES = 1_000_000 if IS_FULL else 100_000
@@ -46,6 +55,9 @@ FILL = (
     " FROM generate_series(1, %(lines)s) AS n",
     "INSERT INTO customer (org_id, name) SELECT 'acme', 'c' || n FROM generate_series(1, 900) AS n",
 )
+
+
+EVERYBODY = "SELECT name, email FROM customer ORDER BY email"
 
 
 class TestFiles:
@@ -174,6 +186,27 @@ def test_given_a_filled_database_when_rolled_back_then_under_a_second_and_custom
             " FROM pg_tables WHERE schemaname = 'public' AND tablename LIKE 'sync%%'"
         ).fetchone()
     assert left == {"customers": 900, "tables": 0}
+
+
+def test_given_a_database_restored_to_an_older_point_when_synced_then_it_is_as_if_never_lost(
+    own_database_url: str, make_database: Callable[..., str], shop: DemoServer
+):
+    with Database.open(settings_for(own_database_url)) as database:
+        connection = make_connection(database, base_url=shop.url)
+        run_sync(database, connection, shop)
+    backup = make_database(str(conninfo.conninfo_to_dict(own_database_url)["dbname"]))
+    shop.store.edit_customer(1, first_name="Renamed")
+    shop.store.put_customer(customer(CUSTOMERS + 1) | {"_links": {}})
+    with Database.open(settings_for(own_database_url)) as database:
+        run_sync(database, connection, shop)
+        expected = rows(database, EVERYBODY)
+
+    with Database.open(settings_for(backup)) as restored:
+        sync = run_sync(restored, connection, shop)
+
+        assert len(expected) == CUSTOMERS + 1
+        assert rows(restored, EVERYBODY) == expected
+        assert sync.verdict.agree is True
 
 
 def limited(configuration: dict[str, Any]) -> set[str]:
