@@ -18,7 +18,8 @@ WITH next AS MATERIALIZED (
 )
 UPDATE sync_batch AS batch
 SET state = 'processing', token = token + 1, attempt = attempt + 1, worker = %(worker)s,
-    lease_until = coalesce(%(now_utc)s, now()) + make_interval(secs => %(lease_seconds)s)
+    lease_until = coalesce(%(now_utc)s, now()) + make_interval(secs => %(lease_seconds)s),
+    claimed_at = coalesce(%(now_utc)s, now())
 FROM next
 WHERE batch.queue_no = next.queue_no AND batch.batch_no = next.batch_no
 RETURNING batch.queue_no, batch.batch_no, batch.token, batch.attempt, batch.pass,

@@ -268,7 +268,11 @@ SET state = CASE WHEN tally.n_retried > 0 THEN 'ready' ELSE 'done' END,
     n_unchanged = b.n_unchanged + tally.n_unchanged,
     n_done = b.n_done + tally.n_created + tally.n_updated + tally.n_unchanged,
     n_failed = b.n_failed + tally.n_failed,
-    finished_at = CASE WHEN tally.n_retried > 0 THEN NULL ELSE now() END
+    finished_at = CASE WHEN tally.n_retried > 0 THEN NULL ELSE now() END,
+    worked_at = clock_timestamp(),
+    -- A batch that was worked twice within the minute that rates look at brought both.
+    worked_count = CASE WHEN b.worked_at > now() - interval '60 s' THEN b.worked_count ELSE 0 END
+        + tally.n_created + tally.n_updated + tally.n_unchanged + tally.n_failed
 FROM batch, tally
 WHERE b.queue_no = batch.queue_no AND b.batch_no = batch.batch_no
 RETURNING tally.n_created, tally.n_updated, tally.n_unchanged, tally.n_failed, tally.n_retried

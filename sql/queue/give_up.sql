@@ -36,7 +36,10 @@ disputed AS (
 )
 UPDATE sync_batch AS b
 SET state = 'done', lease_until = NULL, finished_at = now(),
-    n_failed = b.n_failed + (SELECT count(*) FROM failed)::integer
+    n_failed = b.n_failed + (SELECT count(*) FROM failed)::integer,
+    worked_at = clock_timestamp(),
+    worked_count = CASE WHEN b.worked_at > now() - interval '60 s' THEN b.worked_count ELSE 0 END
+        + (SELECT count(*) FROM failed)::integer
 FROM batch
 WHERE b.queue_no = batch.queue_no AND b.batch_no = batch.batch_no
 RETURNING (SELECT count(*) FROM failed)::integer AS n_failed

@@ -1,12 +1,13 @@
 """How far a queue is, how fast, and what happened to it: what `status` shows.
 
-Belongs here: reading, and the pure arithmetic of rates. Does not: changing anything (queues.py),
-printing (cli/).
+Belongs here: reading. Does not: changing anything (queues.py), arithmetic (the view
+sync_queue_progress has all of it, for everybody), printing (cli/).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sync_pipeline.errors import UnknownQueueError
@@ -14,25 +15,27 @@ from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.queues import Queue
 
-_WINDOW = timedelta(seconds=60)
-
 
 @dataclass(frozen=True)
 class Progress:
     """The numbers of one queue; the keys of `status --json`, in their order.
 
     Attributes:
+        total_count: lines; until they are made, the records that the store says it has, and None
+            while it has not said so.
         progress: percent of the lines that are done or cancelled, as the old views say it.
-        items_per_min: lines a minute: in the last minute while open, over all once finished.
-        eta_seconds: until the last line at this rate; 0 when finished, None when not known.
-        completion_percent: percent of the lines that came to an end, failed ones too.
+        processed_count: of total_count: lines that came to an end, failed ones too; while the
+            store is read, records.
+        items_per_min: of the last minute while open, over all once finished; 0 where nobody works.
+        eta_seconds: until the last one at this rate; 0 when finished, None when not known.
+        completion_percent: processed_count of total_count.
     """
 
     queue_id: str
     connection: str
     entity: str
     state: str
-    total_count: int
+    total_count: int | None
     draft_count: int
     processing_count: int
     done_count: int
@@ -53,20 +56,48 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Batches:
+    """The batches of one queue, and the one that was worked on last (None: none was yet).
+
+    Attributes:
+        last_lines: lines that it brought to an end; last_seconds: from its claim to its commit.
+    """
+
+    total: int
+    ended: int
+    last_no: int | None
+    last_lines: int | None
+    last_seconds: float | None
+    last_items_per_min: float | None
+
+
+@dataclass(frozen=True)
 class Standing:
     """One queue with what surrounds its numbers.
 
     Attributes:
+        unit: what is counted now: `records` of the store, or `lines`.
+        line_count: lines, 0 until they are made.
         is_over: nothing moves any more.
+        is_moving: somebody may be at work: not paused, not waiting for retry_at, no dead lease.
+        retry_at: when the next start is due, after the error that last_error and _code tell of.
         is_complete: everything was read, proven; None: not known yet, or a filter was set.
         reconciliation: the verdict of stages.reconcile as it was kept, or None.
     """
 
     progress: Progress
+    batches: Batches
     org_id: str
     stage: str
+    unit: str
+    line_count: int
     is_over: bool
     is_paused: bool
+    is_moving: bool
+    failure_count: int
+    retry_at: datetime | None
+    last_error_code: str | None
+    last_error: str | None
     scanned_count: int
     source_total: int | None
     is_complete: bool | None
@@ -77,6 +108,15 @@ class Standing:
     created_by: str | None
     created_at: datetime
     finished_at: datetime | None
+
+    @property
+    def alarm(self) -> str | None:
+        """In words, that nothing goes well: then it is not the records."""
+        ended = self.progress.done_count + self.progress.failed_count
+        if self.unit != "lines" or not ended or self.progress.done_count:
+            return None
+        so_far = "" if self.is_over else " so far"
+        return f"every line{so_far} failed: check the store and the mapping"
 
 
 @dataclass(frozen=True)
@@ -100,36 +140,24 @@ class FailedLine:
     last_error_at: datetime | None
 
 
-def standing(database: Database, queue: Queue, *, now_utc: datetime | None = None) -> Standing:
+def standing(database: Database, queue: Queue) -> Standing:
     """How a queue stands now.
 
     Raises:
         UnknownQueueError: it is gone.
     """
-    now_utc = now_utc or datetime.now(UTC)
-    values = {"queue_no": queue.queue_no, "since_utc": now_utc - _WINDOW}
     with database.organization(queue.org_id) as conn:
-        row = conn.execute(statement("queue/progress"), values).fetchone()
+        row = conn.execute(statement("queue/progress"), {"queue_no": queue.queue_no}).fetchone()
     if row is None:
         raise UnknownQueueError(f"There is no queue {queue.id} any more.")
-    return _standing(row, now_utc)
+    return _standing(row)
 
 
 def recent(database: Database, *, most: int) -> list[Standing]:
     """The newest queues of all organizations, newest first."""
-    now_utc = datetime.now(UTC)
     with database.control() as conn:
-        keys = conn.execute(statement("queue/recent"), {"most": most}).fetchall()
-    found = []
-    for key in keys:
-        with database.organization(key["org_id"]) as conn:
-            row = conn.execute(
-                statement("queue/progress"),
-                {"queue_no": key["queue_no"], "since_utc": now_utc - _WINDOW},
-            ).fetchone()
-        if row is not None:
-            found.append(_standing(row, now_utc))
-    return found
+        rows = conn.execute(statement("queue/recent"), {"most": most}).fetchall()
+    return [_standing(row) for row in rows]
 
 
 def milestones(database: Database, queue: Queue) -> list[Milestone]:
@@ -148,67 +176,26 @@ def failed_lines(database: Database, queue: Queue, *, most: int) -> list[FailedL
     return [FailedLine(**row) for row in rows]
 
 
-def items_per_min(row: Mapping[str, Any], now_utc: datetime) -> float:
-    """Lines a minute; 0 when nothing was applied. Pure.
-
-    Args:
-        row: stage, apply_began_at, finished_at, processed_count, recent_count (in the last minute).
-        now_utc: the time of the row.
-    """
-    began: datetime | None = row["apply_began_at"]
-    if began is None:
-        return 0.0
-    if row["stage"] == "finished":
-        lines, seconds = row["processed_count"], (row["finished_at"] - began).total_seconds()
-    else:
-        lines = row["recent_count"]
-        seconds = (now_utc - max(began, now_utc - _WINDOW)).total_seconds()
-    return round(lines / seconds * 60, 1) if seconds > 0 else 0.0
-
-
-def eta_seconds(row: Mapping[str, Any], rate_per_min: float) -> float | None:
-    """Seconds until the last line at this rate. Pure."""
-    if row["stage"] == "finished":
-        return 0.0
-    if row["apply_began_at"] is None or rate_per_min <= 0:
-        return None
-    left: int = row["total_count"] - row["processed_count"]
-    return round(left / rate_per_min * 60, 1)
-
-
-def completion_percent(row: Mapping[str, Any]) -> float:
-    """Percent of the lines that came to an end. Pure."""
-    if row["stage"] == "finished":
-        return 100.0
-    if not row["total_count"]:
-        return 0.0
-    return float(round(row["processed_count"] / row["total_count"] * 100, 2))
-
-
-def _standing(row: Mapping[str, Any], now_utc: datetime) -> Standing:
-    rate = items_per_min(row, now_utc)
-    values: dict[str, Any] = {name: row.get(name) for name in Progress.__dataclass_fields__}
+def _standing(row: Mapping[str, Any]) -> Standing:
+    values = {name: _plain(value) for name, value in row.items()}
     values |= {
-        "queue_id": str(row["id"]),
-        "progress": float(row["progress"]),
-        "items_per_min": rate,
-        "eta_seconds": eta_seconds(row, rate),
-        "completion_percent": completion_percent(row),
+        "queue_id": str(values["id"]),
+        "org_id": str(values["org_id"]),
+        "is_over": values["stage"] == "finished",
+        "dagster_run_id": values["last_dagster_run_id"],
     }
-    return Standing(
-        progress=Progress(**values),
-        org_id=str(row["org_id"]),
-        stage=row["stage"],
-        is_over=row["stage"] == "finished" or row["state"] == "cancelled",
-        is_paused=row["is_paused"],
-        scanned_count=row["scanned_count"],
-        source_total=row["source_total"],
-        is_complete=row["is_complete"],
-        reconciliation=row["reconciliation"],
-        filters=row["filters"],
-        lifetime_value_rule=row["lifetime_value_rule"],
-        dagster_run_id=row["last_dagster_run_id"],
-        created_by=row["created_by"],
-        created_at=row["created_at"],
-        finished_at=row["finished_at"],
+    progress = Progress(**{name: values[name] for name in Progress.__dataclass_fields__})
+    batches = Batches(
+        total=values["batch_count"],
+        ended=values["ended_batch_count"],
+        last_no=values["last_batch_no"],
+        last_lines=values["last_batch_lines"],
+        last_seconds=values["last_batch_seconds"],
+        last_items_per_min=values["last_batch_items_per_min"],
     )
+    own = Standing.__dataclass_fields__.keys() - {"progress", "batches"}
+    return Standing(progress, batches, **{name: values[name] for name in own})
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    return float(value) if isinstance(value, Decimal) else value
