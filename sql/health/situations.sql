@@ -1,0 +1,87 @@
+-- How every active connection and entity stands, in one snapshot: what is open, what ended, counts.
+-- Caller: queue.situations, as sync_control: for `health`, and for every scrape of the metrics.
+-- Index: sync_queue_unfinished_idx (open queues), sync_batch_pkey (their batches only),
+--   sync_queue_latest_idx (the newest of each pair); connections, counters and circuits are read
+--   whole: they are as many as there are connections.
+-- Why one statement: a queue that finishes moves its counts from its batches to sync_counter; two
+--   snapshots would see them twice, or not at all.
+WITH counted AS MATERIALIZED (
+    SELECT connection_id, entity, jsonb_object_agg(name, value) AS counters
+    FROM sync_counter GROUP BY connection_id, entity
+),
+unfinished AS MATERIALIZED (
+    SELECT
+        q.connection_id, q.entity, q.id, q.is_paused, q.process_count, q.is_action_required,
+        q.action_required_reason, q.failure_count, q.last_error_code, q.last_error, q.tally,
+        q.retry_at, q.updated_at,
+        -- Since when somebody could work on it: after every lease, wait and sign of life.
+        greatest(q.updated_at, q.last_process_date, q.stage_lease_until, q.retry_at,
+                 b.lease_until, b.finished_at, b.available_at, circuit.open_until) AS due_at,
+        CASE WHEN coalesce(q.retry_at, b.retry_at) IS NOT NULL
+            THEN greatest(least(q.retry_at, b.retry_at), circuit.open_until)
+        END AS oldest_retry_at,
+        b.draft_lines, b.processing_lines, b.failed_lines, b.live
+    FROM sync_queue AS q
+    -- Nobody is to ask a store whose circuit is open.
+    LEFT JOIN sync_circuit AS circuit
+        ON circuit.connection_id = q.connection_id AND circuit.state <> 'closed'
+    CROSS JOIN LATERAL (
+        SELECT
+            max(lease_until) AS lease_until, max(finished_at) AS finished_at,
+            min(available_at) FILTER (WHERE state = 'ready') AS available_at,
+            min(available_at) FILTER (WHERE state = 'ready' AND pass > 1) AS retry_at,
+            coalesce(sum(n_total - n_done - n_failed - n_cancelled)
+                FILTER (WHERE state <> 'processing'), 0) AS draft_lines,
+            coalesce(sum(n_total - n_done - n_failed - n_cancelled)
+                FILTER (WHERE state = 'processing'), 0) AS processing_lines,
+            coalesce(sum(n_failed), 0) AS failed_lines,
+            jsonb_build_object(
+                'lines_created', coalesce(sum(n_created), 0),
+                'lines_updated', coalesce(sum(n_updated), 0),
+                'lines_unchanged', coalesce(sum(n_unchanged), 0),
+                'lines_cancelled', coalesce(sum(n_cancelled), 0),
+                'takeovers', coalesce(sum(takeover_count), 0),
+                'retries', coalesce(sum(pass - 1), 0)) AS live
+        FROM sync_batch WHERE sync_batch.queue_no = q.queue_no
+    ) AS b
+    WHERE q.stage <> 'finished'
+),
+pair AS (
+    SELECT * FROM counted FULL JOIN unfinished USING (connection_id, entity)
+)
+SELECT
+    c.connection_id, c.name AS connection, c.org_id::text AS organization, pair.entity,
+    c.created_at AS registered_at, now() AS now_utc,
+    coalesce(pair.counters, '{}') AS counters, coalesce(pair.tally, '{}') AS tally,
+    coalesce(pair.live, '{}') AS live,
+    pair.id::text AS open_queue_id, coalesce(pair.is_paused, false) AS is_paused,
+    coalesce(pair.process_count > 0, false) AS has_begun,
+    coalesce(pair.failure_count, 0) AS failure_count, pair.last_error_code, pair.last_error,
+    pair.updated_at, pair.due_at, pair.oldest_retry_at,
+    coalesce(pair.draft_lines, 0)::bigint AS draft_lines,
+    coalesce(pair.processing_lines, 0)::bigint AS processing_lines,
+    coalesce(pair.failed_lines, 0)::bigint AS failed_lines,
+    coalesce(newest.is_action_required, false) AS is_action_required,
+    newest.id::text AS newest_queue_id, newest.action_required_reason,
+    ended.id::text AS ended_queue_id, ended.tally ->> 'state' AS ended_state,
+    ended.action_required_reason AS ended_reason,
+    coalesce(circuit.state, 'closed') AS circuit_state, circuit.open_until AS circuit_open_until,
+    circuit.last_error AS circuit_error
+FROM sync_connection AS c
+LEFT JOIN pair ON pair.connection_id = c.connection_id
+LEFT JOIN sync_circuit AS circuit ON circuit.connection_id = c.connection_id
+LEFT JOIN LATERAL (
+    SELECT q.id, q.is_action_required, q.action_required_reason
+    FROM sync_queue AS q
+    WHERE q.connection_id = c.connection_id AND q.entity = pair.entity
+    ORDER BY q.created_at DESC LIMIT 1
+) AS newest ON true
+LEFT JOIN LATERAL (
+    SELECT q.id, q.tally, q.action_required_reason
+    FROM sync_queue AS q
+    WHERE q.connection_id = c.connection_id AND q.entity = pair.entity
+      AND q.stage = 'finished' AND q.cancelled_at IS NULL
+    ORDER BY q.created_at DESC LIMIT 1
+) AS ended ON true
+WHERE c.is_active
+ORDER BY c.name, pair.entity
