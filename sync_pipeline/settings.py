@@ -10,6 +10,7 @@ from typing import Literal, Self
 
 from pydantic import (
     Field,
+    NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -43,19 +44,36 @@ class QueueSettings(BaseSettings):
     batch_size: PositiveInt = 500
     batch_delay_ms: NonNegativeInt = 0
     workers: PositiveInt = 2
-    lease_seconds: PositiveFloat = 60
+    lease_seconds: PositiveFloat = 30
     max_retries: NonNegativeInt = 3
     initial_backoff_ms: NonNegativeInt = 1000
     max_backoff_ms: PositiveInt = 16000
     lifetime_value_rule: Literal["all_orders", "paid_net"] = "all_orders"
     isolation: Literal["read committed", "serializable"] = "read committed"
+    # Between runs that a passing fault ended: 10 s, 20 s, 40 s … A line's own waits are above.
+    failure_backoff_seconds: PositiveFloat = 10
+    failure_backoff_cap_seconds: PositiveFloat = 600
 
     @model_validator(mode="after")
     def cap_is_not_below_start(self) -> Self:
         """Waits grow towards the cap."""
         if self.max_backoff_ms < self.initial_backoff_ms:
             raise ValueError("max_backoff_ms is below initial_backoff_ms")
+        if self.failure_backoff_cap_seconds < self.failure_backoff_seconds:
+            raise ValueError("failure_backoff_cap_seconds is below failure_backoff_seconds")
         return self
+
+
+class AutomationSettings(BaseSettings):
+    """What starts by itself."""
+
+    model_config = SettingsConfigDict(env_prefix="SYNC_", frozen=True)
+
+    # on: schedules run unless somebody switched them off in the UI; off: the other way round.
+    schedules: bool = False
+    # A connection may say otherwise: connect … --every-minutes.
+    delta_every_minutes: NonNegativeInt = 60
+    nightly_hour_utc: int = Field(default=1, ge=0, le=19)
 
 
 class SourceSettings(BaseSettings):
@@ -78,3 +96,21 @@ class SourceSettings(BaseSettings):
     watermark_overlap_seconds: PositiveFloat = 5
     verify_tls: bool = True
     ca_bundle: Path | None = None
+    # Per connection, of all processes together; 0: no limit. The recorded store (two cores) managed
+    # 3.3 full pages a second at best, so 10 slows no sync and stops a runaway.
+    requests_per_second: NonNegativeFloat = 10
+    # What accrues in so long may go at once: a sync that finds nothing new (11 calls) never waits.
+    burst_seconds: NonNegativeFloat = 2
+    # In a row, over so long at least: four parallel requests that fail together are no outage.
+    circuit_failures: PositiveInt = 5
+    circuit_failing_seconds: NonNegativeFloat = 2
+    circuit_open_seconds: PositiveFloat = 15
+    circuit_open_cap_seconds: PositiveFloat = 300
+    redis_url: SecretStr | None = Field(default=None, validation_alias="REDIS_URL")
+
+    @model_validator(mode="after")
+    def circuit_cap_is_not_below_start(self) -> Self:
+        """Waits grow towards the cap."""
+        if self.circuit_open_cap_seconds < self.circuit_open_seconds:
+            raise ValueError("circuit_open_cap_seconds is below circuit_open_seconds")
+        return self

@@ -4,7 +4,7 @@ Belongs here: from a registered connection to a Source that can be read. Does no
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Final
 
@@ -15,8 +15,10 @@ from sync_pipeline.errors import InputError
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.settings import SourceSettings
 from sync_pipeline.sources.connections import Connection, connect
+from sync_pipeline.sources.errors import PageFaultError
 from sync_pipeline.sources.protocol import Source
-from sync_pipeline.sources.throttle.protocol import OnCall
+from sync_pipeline.sources.throttle.protocol import UNTHROTTLED, OnCall
+from sync_pipeline.sources.throttle.throttle import shared_throttle
 from sync_pipeline.sources.woocommerce.client import RequestEvent, WooCommerceClient
 from sync_pipeline.sources.woocommerce.source import WooCommerceSource
 
@@ -47,11 +49,19 @@ def store_address(connection: Connection) -> Iterator[tuple[str, str, str]]:
 
 @contextmanager
 def open_source(
-    connection: Connection, settings: SourceSettings, *, on_call: OnCall | None = None
+    connection: Connection,
+    settings: SourceSettings,
+    *,
+    database: Database | None = None,
+    on_call: OnCall | None = None,
 ) -> Iterator[Source]:
     """The connection's remote system, open while the block runs.
 
     Args:
+        connection: which one.
+        settings: how it is read.
+        database: where all processes agree on how often, and on whether it is asked at all; None
+            asks without limit.
         on_call: told of each HTTP request, from the threads that read.
 
     Raises:
@@ -60,13 +70,24 @@ def open_source(
     """
     if connection.system != "woocommerce":
         raise SystemUnknownError(f"There is no source for {connection.system} yet.")
-    with store_address(connection) as (base_url, key, secret):
+    agreed = nullcontext(UNTHROTTLED)
+    throttling = shared_throttle(database, connection, settings) if database else agreed
+    with store_address(connection) as (base_url, key, secret), throttling as throttle:
         client = WooCommerceClient(
-            base_url, key, secret, settings, on_request=partial(_tell, connection, on_call)
+            base_url,
+            key,
+            secret,
+            settings,
+            on_request=partial(_tell, connection, on_call),
+            throttle=throttle,
         )
         source = WooCommerceSource(client)
         try:
             yield source
+        except PageFaultError as fault:
+            # Reading had asked for single records elsewhere before it let this through.
+            throttle.gave_up(fault)
+            raise
         finally:
             source.close()
 

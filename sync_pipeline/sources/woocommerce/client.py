@@ -17,6 +17,7 @@ from tenacity import Retrying, retry_if_exception
 
 from sync_pipeline.errors import SyncError
 from sync_pipeline.settings import SourceSettings
+from sync_pipeline.sources.throttle.protocol import UNTHROTTLED, Throttle
 from sync_pipeline.sources.woocommerce.addresses import (
     API_NAMESPACE,
     API_ROOT,
@@ -81,8 +82,17 @@ class WooCommerceClient:
         settings: SourceSettings,
         *,
         on_request: Callable[[RequestEvent], None] | None = None,
+        throttle: Throttle = UNTHROTTLED,
     ) -> None:
-        """Open nothing yet. `on_request` is called from the thread that asked.
+        """Open nothing yet.
+
+        Args:
+            base_url: as a person gave it.
+            key: consumer key.
+            secret: consumer secret.
+            settings: waits, attempts, TLS.
+            on_request: called after each request, from the thread that asked.
+            throttle: asked before each request, retries included, and told what it came to.
 
         Raises:
             UrlInvalidError: `base_url` is no store's address.
@@ -92,6 +102,7 @@ class WooCommerceClient:
         self._settings = settings
         self._signer = Signer(self.base_url, key, secret)
         self._on_request = on_request
+        self._throttle = throttle
         self._transport = Transport(settings)
 
     @property
@@ -111,7 +122,8 @@ class WooCommerceClient:
                 (PageFaultError); the setting when None.
 
         Raises:
-            TransientError: attempts are spent, or the store asks for more patience than is allowed.
+            TransientError: attempts are spent, the store asks for more patience than is allowed, or
+                it is left alone for now (CircuitOpenError).
             PermanentError: a person must act.
         """
         url = f"{self.base_url}/{API_ROOT}/{API_NAMESPACE}/{path}"
@@ -146,10 +158,12 @@ class WooCommerceClient:
         started = time.perf_counter()
         policy = RetryPolicy(self._settings, attempts)
         retrying = Retrying(
-            retry=retry_if_exception(policy.is_worth_it),
+            retry=retry_if_exception(
+                lambda error: policy.is_worth_it(error) and not self._throttle.is_probing()
+            ),
             stop=policy.is_enough,
             wait=policy.wait_seconds,
-            sleep=self._transport.wait,
+            sleep=self._sleep,
             reraise=True,
         )
         for attempt in retrying:
@@ -158,6 +172,9 @@ class WooCommerceClient:
                 usable = self._attempt(url, params, number, signed=signed)
         elapsed_seconds = time.perf_counter() - started
         return Answer(usable.parsed.value, usable.headers, usable.parsed.noise, elapsed_seconds)
+
+    def _sleep(self, seconds: float) -> None:
+        self._transport.wait(seconds)
 
     def _attempt(
         self, url: str, params: Mapping[str, str], number: int, *, signed: bool
@@ -179,8 +196,10 @@ class WooCommerceClient:
     def _exchange(
         self, url: str, params: Mapping[str, str], number: int, form: AuthForm
     ) -> _Usable | SyncError:
+        permit = self._throttle.admit(self._transport.wait)
         started = time.perf_counter()
-        received = self._transport.get(url, params, self._signer.auth(form))
+        auth = self._signer.auth(form)
+        received = self._transport.get(url, params, auth, before_redirect=permit.another)
         elapsed_seconds = time.perf_counter() - started
         status = received.status if isinstance(received, Received) else None
         outcome = self._judge(received, place(url)) if isinstance(received, Received) else received
@@ -188,6 +207,8 @@ class WooCommerceClient:
             code = outcome.code if isinstance(outcome, SyncError) else None
             path = urlsplit(url).path
             self._on_request(RequestEvent(path, status, elapsed_seconds, number, code))
+        if not self._transport.is_closed:
+            permit.observed(outcome if isinstance(outcome, SyncError) else None)
         return outcome
 
     def _judge(self, received: Received, where: str) -> _Usable | SyncError:

@@ -13,6 +13,7 @@ from tenacity import RetryCallState, wait_random_exponential
 from sync_pipeline.errors import TransientError
 from sync_pipeline.settings import SourceSettings
 from sync_pipeline.sources.errors import PageFaultError, PageTimeoutError
+from sync_pipeline.sources.throttle.errors import NotSentError
 
 # A page that took too long once mostly does so again: the second attempt is for bad luck.
 MOST_ATTEMPTS_AFTER_TIMEOUT = 2
@@ -58,7 +59,9 @@ class RetryPolicy:
         )
 
     def is_worth_it(self, error: BaseException) -> bool:
-        """Only what may pass by itself, and not when the store wants us away for long."""
+        """Only what may pass by itself, and not when the store is to be left alone for long."""
+        if isinstance(error, NotSentError):
+            return False
         asked = getattr(error, "retry_after_seconds", None) or 0.0
         return isinstance(error, TransientError) and asked <= self._longest_wait_seconds
 

@@ -9,7 +9,7 @@ signatures, is dropped unread.
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urljoin, urlsplit
@@ -61,8 +61,25 @@ class Transport:
             self._session.mount(scheme, HTTPAdapter(pool_maxsize=settings.max_parallel_requests))
         self._closed = threading.Event()
 
-    def get(self, url: str, params: Mapping[str, str], auth: AuthBase) -> Received | SyncError:
+    @property
+    def is_closed(self) -> bool:
+        """Nothing is sent any more."""
+        return self._closed.is_set()
+
+    def get(
+        self,
+        url: str,
+        params: Mapping[str, str],
+        auth: AuthBase,
+        before_redirect: Callable[[], None] = lambda: None,
+    ) -> Received | SyncError:
         """Send, and again where the same origin redirects to, each time signed anew.
+
+        Args:
+            url: without query.
+            params: the query.
+            auth: signs each request.
+            before_redirect: called before each further request; what it raises ends this.
 
         Returns:
             The answer whatever its status, or the error when there was none. Errors are returned
@@ -75,12 +92,13 @@ class Transport:
             if target is None:
                 break
             url = target
+            before_redirect()
             received = self._send(url, params, auth)
         return received
 
-    def wait(self, seconds: float) -> None:
-        """Sleep, but no longer than until close."""
-        self._closed.wait(seconds)
+    def wait(self, seconds: float) -> bool:
+        """Sleep, but no longer than until close; True when that has come."""
+        return self._closed.wait(seconds)
 
     def close(self) -> None:
         """Let go of sockets; nothing is sent afterwards."""

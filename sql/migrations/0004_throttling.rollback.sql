@@ -1,0 +1,2 @@
+DROP TABLE IF EXISTS sync_circuit;
+DROP TABLE IF EXISTS sync_throttle;
