@@ -71,7 +71,7 @@ def complete(
     """
     conn.execute(statement("queue/plan"))
     row = conn.execute(
-        entity.complete_statement,
+        entity.complete_statement(lease.queue_no),
         {
             "queue_no": lease.queue_no,
             "batch_no": lease.batch_no,
@@ -98,7 +98,7 @@ def complete(
 
 
 def split(conn: Connection[dict[str, Any]], lease: Lease) -> bool:
-    """Cut the batch in two; False when it is one line, or past its first pass."""
+    """Cut the batch in two; False when one line of it is pending, or the lease is lost."""
     conn.execute(statement("queue/hold"), {"queue_no": lease.queue_no})
     return conn.execute(statement("queue/split"), _key(lease)).fetchone() is not None
 
@@ -110,9 +110,19 @@ def give_up(
     *,
     code: str,
     message: str,
-    conflict_type: str,
+    max_retries: int | None = None,
+    backoff_seconds: float = 0,
 ) -> Outcome:
-    """Fail what is pending in the batch, with one reason for all of it.
+    """What is pending in the batch cannot be applied: it tries again, or fails after its last try.
+
+    A split comes first, so that it is one line.
+
+    Args:
+        code: stable, with the line; `duplicate.*` ends as a conflict DuplicateKey, every other one
+            as RetryExhausted.
+        message: the reason in words.
+        max_retries: further tries; those of the queue when None.
+        backoff_seconds: until the next one.
 
     Raises:
         LeaseLostError: the lease was taken over; nothing was written.
@@ -126,17 +136,48 @@ def give_up(
             "entity": queue.entity,
             "code": code,
             "message": message,
-            "conflict_type": conflict_type,
+            "conflict_type": "DuplicateKey" if code.startswith("duplicate.") else "RetryExhausted",
+            "max_retries": queue.max_retries if max_retries is None else max_retries,
+            "backoff_seconds": backoff_seconds,
         },
     ).fetchone()
     if row is None:
         raise _lost(lease)
-    return Outcome(failed=row["n_failed"])
+    return Outcome(failed=row["n_failed"], retried=row["n_retried"])
+
+
+def tries(conn: Connection[dict[str, Any]], lease: Lease) -> int:
+    """Which try of the batch's lines this is, from 1, counted anew after an operator's retry."""
+    if lease.batch_pass == 1:
+        return 1
+    row = conn.execute(
+        statement("queue/tries"),
+        {
+            "queue_no": lease.queue_no,
+            "first_line": lease.first_line,
+            "last_line": lease.last_line,
+        },
+    ).fetchone()
+    assert row is not None  # noqa: S101  (an aggregate has a row)
+    return int(row["n_failures"]) + 1
 
 
 def release(conn: Connection[dict[str, Any]], lease: Lease, *, backoff_seconds: float) -> None:
     """Hand the batch back; it can be claimed again after the wait. A lost lease is no matter."""
     conn.execute(statement("queue/release"), _key(lease) | {"backoff_seconds": backoff_seconds})
+
+
+def awaits_reread(conn: Connection[dict[str, Any]], lease: Lease) -> bool:
+    """Whether an operator wants a line tried again whose record the store must be asked for."""
+    if lease.batch_pass == 1:
+        return False
+    values = {
+        "queue_no": lease.queue_no,
+        "first_line": lease.first_line,
+        "last_line": lease.last_line,
+        "most": 1,
+    }
+    return conn.execute(statement("queue/unread"), values).fetchone() is not None
 
 
 def time_ordered_prefix(epoch_ms: int, chance: int) -> str:

@@ -11,18 +11,11 @@ from typing import Any
 
 import psycopg
 
-from sync_pipeline.errors import PermanentError
 from sync_pipeline.postgres.database import Database, DictConnection
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.queues import Queue
+from sync_pipeline.queue.stops import refuse_if_stopped
 from sync_pipeline.sources.protocol import Page, PageRequest, Record, UnreadableRecord
-from sync_pipeline.stages.turns import STAGE_LEASE_SECONDS
-
-
-class SyncStoppedError(PermanentError):
-    """An operator paused or cancelled the sync; what landed stays."""
-
-    code = "queue.stopped"
 
 
 @dataclass(frozen=True)
@@ -38,7 +31,7 @@ def land(database: Database, queue: Queue, listing: str, outcome: Page | Unreada
     """Keep one answer. A record that PostgreSQL cannot hold is kept as the reason why.
 
     Raises:
-        SyncStoppedError: an operator stopped the queue; the answer was kept all the same.
+        QueueStoppedError: an operator stopped the queue; the answer was kept all the same.
     """
     page = outcome if isinstance(outcome, Page) else _quarantined(outcome)
     with database.organization(queue.org_id) as conn:
@@ -46,17 +39,11 @@ def land(database: Database, queue: Queue, listing: str, outcome: Page | Unreada
             with conn.transaction():
                 _insert(conn, queue, listing, page)
         except psycopg.DataError:
-            records = [_storable(conn, record) for record in page.records]
+            records = [storable(conn, record) for record in page.records]
             _insert(conn, queue, listing, _with(page, records))
-        row = conn.execute(
-            statement("extract/is_stopped"),
-            {"queue_no": queue.queue_no, "seconds": STAGE_LEASE_SECONDS},
-        ).fetchone()
+        row = conn.execute(statement("extract/is_stopped"), {"queue_no": queue.queue_no}).fetchone()
     if row is not None and row["is_stopped"]:
-        raise SyncStoppedError(
-            f"The sync {queue.id} was stopped by an operator.",
-            remedy="Resume it to go on where it stopped.",
-        )
+        refuse_if_stopped(database, queue)
 
 
 def land_by_ids(
@@ -74,7 +61,7 @@ def land_by_ids(
             statement("extract/next_place"), {"queue_no": queue.queue_no, "listing": listing}
         ).fetchone()
     assert row is not None  # noqa: S101  (an aggregate has a row)
-    records = [_marked(one) if isinstance(one, UnreadableRecord) else one for one in found]
+    records = [marked(one) if isinstance(one, UnreadableRecord) else one for one in found]
     place = PageRequest(offset=int(row["next_offset"]), limit=len(records))
     land(database, queue, listing, Page(place, records, None, 0.0))
 
@@ -136,7 +123,7 @@ def _insert(conn: DictConnection, queue: Queue, listing: str, page: Page) -> Non
     )
 
 
-def _storable(conn: DictConnection, record: Record) -> Record:
+def storable(conn: DictConnection, record: Record) -> Record:
     """The record, or what is wrong with it when jsonb cannot hold it (NUL, lone surrogate)."""
     try:
         with conn.transaction():
@@ -152,10 +139,11 @@ def _storable(conn: DictConnection, record: Record) -> Record:
 
 def _quarantined(record: UnreadableRecord) -> Page:
     place = PageRequest(record.offset, 1)
-    return Page(place, [_marked(record)], None, 0.0)
+    return Page(place, [marked(record)], None, 0.0)
 
 
-def _marked(record: UnreadableRecord) -> Record:
+def marked(record: UnreadableRecord) -> Record:
+    """What stands for a record that the store could not serve: its id if known, and the reason."""
     return _invalid(record.external_id, record.code, record.reason)
 
 

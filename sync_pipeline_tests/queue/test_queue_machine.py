@@ -117,9 +117,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.let_go(lease)
 
     def fail(self, conn, lease):
-        completion.give_up(
-            conn, lease, self.queue, code="sql.x", message="m", conflict_type="ValidationError"
-        )
+        completion.give_up(conn, lease, self.queue, code="sql.x", message="m", max_retries=0)
 
     @rule(lease=taken)
     def release(self, lease):

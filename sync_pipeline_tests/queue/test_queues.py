@@ -10,6 +10,7 @@ from sync_pipeline.errors import InputError, UnknownQueueError
 from sync_pipeline.queue import queues
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.queue.queues import QueueOpenError, find_queue, latest_queue, open_queue
+from sync_pipeline.queue.stops import QueueStoppedError
 from sync_pipeline.stages.upsert import upsert
 from sync_pipeline_tests.factories import (
     apply_records,
@@ -200,12 +201,13 @@ class TestState:
         queue = fill_queue(database, shop, [customer(1), customer(2)], batch_size=1)
         flag(database, "is_paused = true")
 
-        paused = upsert(database, queue, CUSTOMERS, queue_settings())
+        with pytest.raises(QueueStoppedError, match="paused"):
+            upsert(database, queue, CUSTOMERS, queue_settings())
         between = status(database, queue)
         flag(database, "is_paused = false")
         resumed = upsert(database, queue, CUSTOMERS, queue_settings())
 
-        assert (paused.done, resumed.done) == (0, 2)
+        assert (between["done_count"], resumed.done) == (0, 2)
         assert (between["state"], between["is_paused"]) == ("processing", True)
         assert status(database, queue)["state"] == "done"
 
@@ -215,7 +217,8 @@ class TestState:
         queue = fill_queue(database, shop, [customer(1)])
         flag(database, "cancelled_at = now()")
 
-        assert upsert(database, queue, CUSTOMERS, queue_settings()).done == 0
+        with pytest.raises(QueueStoppedError, match="cancelled"):
+            upsert(database, queue, CUSTOMERS, queue_settings())
         assert status(database, queue)["state"] == "cancelled"
         assert rows(database, "SELECT * FROM customer") == []
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sync_pipeline.queue.stops import QueueStoppedError
 from sync_pipeline.sources.protocol import Page, PageRequest, UnreadableRecord
 from sync_pipeline.stages.landing import (
-    SyncStoppedError,
     land,
     land_by_ids,
     landed_ranges,
@@ -117,14 +117,21 @@ class TestLand:
 
         assert [one["id"] for one in landed_items(database)] == [6, 5]
 
-    @pytest.mark.parametrize("how", ["is_paused = true", "cancelled_at = now()"])
+    @pytest.mark.parametrize(
+        ("how", "said"),
+        [
+            ("is_paused = true", "was paused"),
+            ("cancelled_at = now()", "was cancelled"),
+            ("forced_done_at = now()", "was forced done"),
+        ],
+    )
     def test_given_a_stopped_queue_when_a_page_lands_then_it_is_kept_and_the_read_stops(
-        self, database, queue, how
+        self, database, queue, how, said
     ):
         with database.owner() as conn:
             conn.execute(f"UPDATE sync_queue SET {how}")
 
-        with pytest.raises(SyncStoppedError, match="stopped by an operator"):
+        with pytest.raises(QueueStoppedError, match=said):
             land(database, queue, "customers", page(customer(1)))
 
         assert len(landed_items(database)) == 1
@@ -132,7 +139,9 @@ class TestLand:
     def test_given_a_page_lands_then_the_queue_shows_that_somebody_works_on_it(
         self, database, queue
     ):
+        latest = "SELECT last_process_date AS at FROM sync_queue_status"
+        before = row(database, latest)["at"]
+
         land(database, queue, "customers", page(customer(1)))
 
-        found = row(database, "SELECT is_processing, last_process_date FROM sync_queue_status")
-        assert found["is_processing"] is True
+        assert row(database, latest)["at"] > before
