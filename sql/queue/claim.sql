@@ -18,6 +18,7 @@ WITH next AS MATERIALIZED (
 )
 UPDATE sync_batch AS batch
 SET state = 'processing', token = token + 1, attempt = attempt + 1, worker = %(worker)s,
+    takeover_count = takeover_count + CASE WHEN state = 'processing' THEN 1 ELSE 0 END,
     lease_until = coalesce(%(now_utc)s, now()) + make_interval(secs => %(lease_seconds)s),
     claimed_at = coalesce(%(now_utc)s, now())
 FROM next

@@ -43,10 +43,11 @@ class Outcome:
     waited_seconds: float = 0.0
     buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKET_SECONDS) + 1))
 
-    def add(self, seconds: float) -> None:
+    def add(self, seconds: float, waited_seconds: float) -> None:
         """Count one call."""
         self.calls += 1
         self.seconds += seconds
+        self.waited_seconds += waited_seconds
         self.buckets[bisect_left(BUCKET_SECONDS, seconds)] += 1
 
     def merge(self, other: "Outcome") -> None:
@@ -76,16 +77,16 @@ class CallStats:
         self._thread = threading.Thread(target=self._run, name="call-stats", daemon=True)
         self._has_begun = False
 
-    def observed(self, connection: Connection, seconds: float, code: str | None) -> None:  # noqa: ARG002
-        """Count one call, in the form of `throttle.protocol.OnCall`."""
-        with self._adding:
-            self._outcomes.setdefault(code or OK, Outcome()).add(seconds)
-        self._begin()
+    def observed(self, seconds: float, code: str | None, waited_seconds: float = 0.0) -> None:
+        """Count one call.
 
-    def waited(self, seconds: float) -> None:
-        """Count a wait for the right to make a call."""
+        Args:
+            seconds: until its answer was read whole.
+            code: of the error that it came to; None: it went well.
+            waited_seconds: for the right to make it, before.
+        """
         with self._adding:
-            self._outcomes.setdefault(OK, Outcome()).waited_seconds += seconds
+            self._outcomes.setdefault(code or OK, Outcome()).add(seconds, waited_seconds)
         self._begin()
 
     def flush(self) -> bool:

@@ -5,7 +5,6 @@ Belongs here: from a registered connection to a Source that can be read. Does no
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from functools import partial
 from typing import Final
 
 from sync_pipeline.demo.auth import DEMO_KEYS
@@ -14,10 +13,11 @@ from sync_pipeline.demo.server import DemoServer
 from sync_pipeline.errors import InputError
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.settings import SourceSettings
+from sync_pipeline.sources.call_stats import CallStats
 from sync_pipeline.sources.connections import Connection, connect
 from sync_pipeline.sources.errors import PageFaultError
 from sync_pipeline.sources.protocol import Source
-from sync_pipeline.sources.throttle.protocol import UNTHROTTLED, OnCall
+from sync_pipeline.sources.throttle.protocol import UNTHROTTLED
 from sync_pipeline.sources.throttle.throttle import shared_throttle
 from sync_pipeline.sources.woocommerce.client import RequestEvent, WooCommerceClient
 from sync_pipeline.sources.woocommerce.source import WooCommerceSource
@@ -53,16 +53,14 @@ def open_source(
     settings: SourceSettings,
     *,
     database: Database | None = None,
-    on_call: OnCall | None = None,
 ) -> Iterator[Source]:
     """The connection's remote system, open while the block runs.
 
     Args:
         connection: which one.
         settings: how it is read.
-        database: where all processes agree on how often, and on whether it is asked at all; None
-            asks without limit.
-        on_call: told of each HTTP request, from the threads that read.
+        database: where all processes agree on how often, and on whether it is asked at all, and
+            where calls are counted; None asks without limit and counts nothing.
 
     Raises:
         SystemUnknownError: no source for its system.
@@ -72,14 +70,19 @@ def open_source(
         raise SystemUnknownError(f"There is no source for {connection.system} yet.")
     agreed = nullcontext(UNTHROTTLED)
     throttling = shared_throttle(database, connection, settings) if database else agreed
-    with store_address(connection) as (base_url, key, secret), throttling as throttle:
+    counting = CallStats(database, connection) if database else nullcontext(None)
+
+    def count(event: RequestEvent) -> None:
+        if calls is not None:
+            calls.observed(event.elapsed_seconds, event.error_code, event.waited_seconds)
+
+    with (
+        store_address(connection) as (base_url, key, secret),
+        throttling as throttle,
+        counting as calls,
+    ):
         client = WooCommerceClient(
-            base_url,
-            key,
-            secret,
-            settings,
-            on_request=partial(_tell, connection, on_call),
-            throttle=throttle,
+            base_url, key, secret, settings, on_request=count, throttle=throttle
         )
         source = WooCommerceSource(client)
         try:
@@ -103,8 +106,3 @@ def connect_demo(database: Database) -> Connection:
         key_env="SYNC_DEMO_KEY",
         secret_env="SYNC_DEMO_SECRET",  # noqa: S106  (the name of a variable)
     )
-
-
-def _tell(connection: Connection, on_call: OnCall | None, event: RequestEvent) -> None:
-    if on_call is not None:
-        on_call(connection, event.elapsed_seconds, event.error_code)

@@ -262,9 +262,8 @@ class TestStores:
     ):
         for _ in range(2):
             with CallStats(database, shop) as calls:
-                calls.observed(shop, 0.2, None)
-                calls.observed(shop, 3.0, "woocommerce.store_timeout")
-                calls.waited(1.5)
+                calls.observed(0.2, None, waited_seconds=1.5)
+                calls.observed(3.0, "woocommerce.store_timeout")
 
         found = scrape()
 
@@ -315,7 +314,7 @@ class TestScrape:
     def test_given_labels_then_none_grows_with_the_data(self, database, shop, scrape):
         apply_records(database, shop, [customer(n) for n in range(1, 20)], batch_size=2)
         with CallStats(database, shop) as calls:
-            calls.observed(shop, 0.1, None)
+            calls.observed(0.1, None)
 
         names = {name for _, labels in scrape().samples for name, _ in labels}
 

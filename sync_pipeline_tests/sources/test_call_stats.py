@@ -24,7 +24,7 @@ def shop(database, org_id):
 def test_given_threads_that_call_at_once_while_it_tells_then_none_is_lost(database, shop):
     def call(number):
         for _ in range(CALLS_EACH):
-            calls.observed(shop, 0.1, "source.page_fault" if number % 2 else None)
+            calls.observed(0.1, "source.page_fault" if number % 2 else None)
 
     with CallStats(database, shop, flush_seconds=0.01) as calls, ThreadPoolExecutor(8) as threads:
         list(threads.map(call, range(8)))
@@ -36,7 +36,7 @@ def test_given_threads_that_call_at_once_while_it_tells_then_none_is_lost(databa
 def test_given_two_recorders_of_one_store_then_their_buckets_add_up(database, shop):
     for seconds in (0.01, 0.05, 99.0):
         with CallStats(database, shop) as calls:
-            calls.observed(shop, seconds, None)
+            calls.observed(seconds, None)
 
     (stored,) = rows(database, STORED)
 
@@ -52,7 +52,7 @@ from sync_pipeline.sources.call_stats import CallStats
 from sync_pipeline.sources.connections import find_connection
 database = Database.open(DatabaseSettings())
 shop = find_connection(database, "shop")
-CallStats(database, shop).observed(shop, 0.2, None)
+CallStats(database, shop).observed(0.2, None)
 raise SystemExit(3)
 """
     ended = subprocess.run(
@@ -74,7 +74,7 @@ def test_given_a_database_that_is_gone_then_the_sync_notices_nothing(shop):
 
     began = time.monotonic()
     with CallStats(gone, shop) as calls:
-        calls.observed(shop, 0.1, None)
+        calls.observed(0.1, None)
 
     assert time.monotonic() - began < 6
     gone.close()
@@ -84,13 +84,13 @@ def test_given_a_flush_that_failed_when_the_database_is_back_then_its_calls_are_
     database, shop
 ):
     calls = CallStats(database, shop, flush_seconds=3600)
-    calls.observed(shop, 0.1, None)
+    calls.observed(0.1, None)
     with database.owner() as conn:
         conn.execute("ALTER TABLE sync_call_stat RENAME TO elsewhere")
     failed = calls.flush()
     with database.owner() as conn:
         conn.execute("ALTER TABLE elsewhere RENAME TO sync_call_stat")
-    calls.observed(shop, 0.1, None)
+    calls.observed(0.1, None)
     calls.close()
 
     assert failed is False
@@ -99,6 +99,6 @@ def test_given_a_flush_that_failed_when_the_database_is_back_then_its_calls_are_
 
 def test_given_another_organization_then_it_sees_no_calls_of_this_one(database, shop, other_org_id):
     with CallStats(database, shop) as calls:
-        calls.observed(shop, 0.1, None)
+        calls.observed(0.1, None)
 
     assert rows(database, STORED, org_id=other_org_id) == []

@@ -56,13 +56,17 @@ class Answer:
 
 @dataclass(frozen=True)
 class RequestEvent:
-    """One attempt, for metrics. `status` is None without an answer; `error_code` when it failed."""
+    """One attempt, for metrics. `status` is None without an answer; `error_code` when it failed.
+
+    `waited_seconds` for the right to ask came before `elapsed_seconds`.
+    """
 
     path: str
     status: int | None
     elapsed_seconds: float
     attempt: int
     error_code: str | None
+    waited_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -196,6 +200,7 @@ class WooCommerceClient:
     def _exchange(
         self, url: str, params: Mapping[str, str], number: int, form: AuthForm
     ) -> _Usable | SyncError:
+        asked = time.perf_counter()
         permit = self._throttle.admit(self._transport.wait)
         started = time.perf_counter()
         auth = self._signer.auth(form)
@@ -206,7 +211,8 @@ class WooCommerceClient:
         if self._on_request is not None:
             code = outcome.code if isinstance(outcome, SyncError) else None
             path = urlsplit(url).path
-            self._on_request(RequestEvent(path, status, elapsed_seconds, number, code))
+            event = RequestEvent(path, status, elapsed_seconds, number, code, started - asked)
+            self._on_request(event)
         if not self._transport.is_closed:
             permit.observed(outcome if isinstance(outcome, SyncError) else None)
         return outcome

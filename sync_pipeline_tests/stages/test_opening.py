@@ -1,0 +1,25 @@
+"""Opening a source: what comes with it."""
+
+from sync_pipeline.demo import DEMO_KEY, DEMO_SECRET, DemoServer, Fault, made_store
+from sync_pipeline.sources.protocol import Listing, PageRequest
+from sync_pipeline.stages.opening import open_source
+from sync_pipeline_tests.factories import make_connection, quick_source_settings, rows
+
+
+def test_given_a_store_that_is_read_then_each_request_is_counted_with_its_outcome(
+    database, org_id, monkeypatch
+):
+    monkeypatch.setenv("SHOP_KEY", DEMO_KEY)
+    monkeypatch.setenv("SHOP_SECRET", DEMO_SECRET)
+    ids = Listing("customers", "customers", ("id",))
+    with DemoServer(made_store(3, 0)) as server:
+        shop = make_connection(database, org_id, base_url=server.url)
+        server.faults = [Fault("unavailable", times=1)]
+        with open_source(shop, quick_source_settings(), database=database) as source:
+            source.read(ids, PageRequest(0, 10))
+
+    counted = rows(database, "SELECT code, calls FROM sync_call_stat ORDER BY code")
+    assert counted == [
+        {"code": "ok", "calls": 1},
+        {"code": "woocommerce.store_unavailable", "calls": 1},
+    ]
