@@ -33,7 +33,7 @@ DECLARE
 BEGIN
     FOR name IN
         SELECT quote_ident(relname) FROM pg_class
-        WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'  -- partitions, not their parent
           AND relname NOT LIKE 'sync\\_migration%'
     LOOP
         EXECUTE 'SELECT EXISTS (SELECT FROM ' || name || ')' INTO filled;

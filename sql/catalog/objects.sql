@@ -1,11 +1,13 @@
 -- Every object of one schema that a migration can make, as one line of words each.
 -- Caller: postgres.verification, twice a verify: the schema in use, and a scratch one.
 -- Why words: two schemas are compared by name, and what is missing is printed as it is.
--- Types are left out: a key has the type that the company's own table has.
+-- Types are left out: a key has the type that the company's own table has. So are partitions: which
+-- there are follows from the queues there were.
 WITH relation AS (
     SELECT c.oid, c.relname, c.relkind, c.relrowsecurity, c.relacl
     FROM pg_class AS c
     WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
+      AND NOT c.relispartition
 )
 SELECT CASE WHEN relkind IN ('v', 'm') THEN 'view ' ELSE 'table ' END || relname AS object
 FROM relation

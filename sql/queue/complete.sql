@@ -1,8 +1,11 @@
 -- Apply one leased batch and finish it, in one statement: all of it happens, or none.
 -- Caller: queue.completion.complete, in a transaction of its own, once per lease.
--- Composed per entity: the projection from sql/projections, target and columns from its
---   declaration. A projection passes line_no, external_id, content_hash and error_count through.
--- Index: sync_batch_pkey (fence), sync_line_pkey (the batch's range), sync_record_pkey and
+-- Composed per entity and range of queue numbers: the projection from sql/projections, target and
+--   columns from its declaration, the range's tables of lines and activity by name. A projection
+--   passes line_no, external_id, content_hash and error_count through.
+-- Why the range's tables and not the whole: an UPDATE by place (ctid) is right in one table only, and
+--   what concerns the whole, such as dropping old ranges, does not wait for a batch or stop it.
+-- Index: sync_batch_pkey (fence), the key of the lines (the batch's range), sync_record_pkey and
 --   sync_record_local_idx (identity), customer_org_email_idx (match), the target's key.
 -- Why the fence comes first: a worker that outlived its lease holds an old token, `batch` is then
 --   empty and nothing below finds a row.
@@ -21,7 +24,7 @@ WITH batch AS MATERIALIZED (
 ),
 line AS (
     SELECT l.line_no, l.external_id, l.payload, l.content_hash, l.error_count
-    FROM sync_line AS l
+    FROM {line} AS l
     WHERE l.queue_no = %(queue_no)s AND l.line_no BETWEEN %(first_line)s AND %(last_line)s
       AND CASE (SELECT pass FROM batch)
           WHEN 1 THEN l.state IS NULL ELSE coalesce(l.state = 'draft', false) END
@@ -179,13 +182,13 @@ remembered AS (
 -- Lines are found by number first and then updated by place: joined directly, the planner may walk
 -- the whole queue and look for each of its lines in the batch.
 written AS (
-    UPDATE sync_line AS l
+    UPDATE {line} AS l
     SET state = CASE WHEN o.is_retried THEN 'draft' ELSE 'failed' END,
         process_count = l.process_count + 1, error_count = l.error_count + 1,
         error_code = o.code, error_message = o.reason, last_error_at = now()
     FROM outcome AS o
     CROSS JOIN LATERAL (
-        SELECT s.ctid FROM sync_line AS s
+        SELECT s.ctid FROM {line} AS s
         WHERE s.queue_no = %(queue_no)s AND s.line_no = o.line_no
         OFFSET 0
     ) AS place
@@ -193,11 +196,11 @@ written AS (
 ),
 -- In a later pass a line that went well was written before, so it says so itself.
 recovered AS (
-    UPDATE sync_line AS l
+    UPDATE {line} AS l
     SET state = 'done', process_count = l.process_count + 1
     FROM outcome AS o
     CROSS JOIN LATERAL (
-        SELECT s.ctid FROM sync_line AS s
+        SELECT s.ctid FROM {line} AS s
         WHERE s.queue_no = %(queue_no)s AND s.line_no = o.line_no
         OFFSET 0
     ) AS place
@@ -229,7 +232,7 @@ settled AS (
       AND o.result <> 'failed'
 ),
 audited AS (
-    INSERT INTO sync_activity (
+    INSERT INTO {activity} (
         queue_no, line_no, org_id, activity_type, status, message, before, after, details)
     SELECT
         %(queue_no)s, o.line_no, %(org_id)s::sync_org_id,

@@ -10,6 +10,7 @@ from hashlib import md5
 
 from psycopg import sql
 
+from sync_pipeline.postgres.ranges import range_of, table_of
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.sources.protocol import Listing
 
@@ -46,11 +47,25 @@ class Entity:
         text = statement(self.projection) + rule
         return md5(text.encode(), usedforsecurity=False).hexdigest()
 
+    def complete_statement(self, queue_no: int) -> sql.SQL:
+        """`queue/complete.sql` for this entity, on the tables of the queue's range.
+
+        The same object for every queue of a range, of which there is one a day.
+        """
+        range_no = range_of(queue_no)
+        if range_no not in self._complete_statements:
+            self._complete_statements[range_no] = self._composed(range_no)
+        return self._complete_statements[range_no]
+
     @cached_property
-    def complete_statement(self) -> sql.SQL:
-        """`queue/complete.sql` for this entity."""
+    def _complete_statements(self) -> dict[int, sql.SQL]:
+        return {}
+
+    def _composed(self, range_no: int) -> sql.SQL:
         composed = sql.SQL(statement("queue/complete")).format(
             projection=sql.SQL(statement(self.projection)),
+            line=table_of("sync_line", range_no),
+            activity=table_of("sync_activity", range_no),
             target=sql.Identifier(self.target),
             match_column=sql.Identifier(self.match_column),
             columns=self._listed(None),

@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 
 from sync_pipeline.errors import InputError, UnknownQueueError
 from sync_pipeline.postgres.database import Database
+from sync_pipeline.postgres.ranges import range_of
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.settings import QueueSettings
@@ -247,6 +248,7 @@ def _make(
     ).fetchone()
     if row is None:
         return None
+    conn.execute(statement("queue/make_ranges"), {"range_no": range_of(row["queue_no"])})
     queue = cast(Queue, _one(conn, "by_no", connection, entity, row["queue_no"]))
     record_activity(conn, queue, "queue_opened", "info", f"sync of {entity} opened")
     return queue

@@ -77,12 +77,13 @@ def test_given_a_long_history_when_claimed_then_the_partial_index_finds_the_one_
 class Explaining:
     """A connection that explains what complete() runs, and answers as if the lease was lost."""
 
-    def __init__(self, conn):
+    def __init__(self, conn, queue):
         self._conn = conn
+        self._explained = CUSTOMERS.complete_statement(queue.queue_no)
         self.plan = []
 
     def execute(self, query, values=None, **_):
-        if query is not CUSTOMERS.complete_statement:
+        if query is not self._explained:
             return self._conn.execute(query, values)
         self.plan = explained(self._conn, query, values)
         return self._conn.execute("SELECT WHERE false")
@@ -91,7 +92,7 @@ class Explaining:
 def plan_of_complete(database, queue):
     with database.organization("acme") as conn:
         lease = claim(conn, queue.queue_no, worker="a", lease_seconds=60)
-        explaining = Explaining(conn)
+        explaining = Explaining(conn, queue)
         with pytest.raises(LeaseLostError):
             complete(explaining, lease, queue, CUSTOMERS, backoff_seconds=0)
     return explaining.plan
