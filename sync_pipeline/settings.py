@@ -15,6 +15,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     SecretStr,
+    field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -33,6 +34,22 @@ class DatabaseSettings(BaseSettings):
     connect_timeout_seconds: PositiveInt = Field(
         default=10, validation_alias="SYNC_CONNECT_TIMEOUT_SECONDS"
     )
+
+
+class LogSettings(BaseSettings):
+    """What is written to stderr about the work, and in which form."""
+
+    model_config = SettingsConfigDict(env_prefix="SYNC_LOG_", frozen=True)
+
+    format: Literal["console", "json"] = "console"
+    # Quiet: a command says itself what it did. `info` tells when stages begin and end.
+    level: Literal["debug", "info", "warning", "error"] = "warning"
+
+    @field_validator("format", "level", mode="before")
+    @classmethod
+    def case_does_not_matter(cls, value: object) -> object:
+        """INFO is info."""
+        return value.lower() if isinstance(value, str) else value
 
 
 class QueueSettings(BaseSettings):

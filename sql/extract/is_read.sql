@@ -1,4 +1,5 @@
--- Whether who reads for a queue showed a sign of life within the lease of its stage.
+-- Whether a page of the queue landed lately: who reads for it shows life.
 -- Caller: stages.turns, while it waits. Index: sync_queue_pkey.
-SELECT coalesce(stage_lease_until > now(), false) AS is_read FROM sync_queue
-WHERE queue_no = %(queue_no)s
+SELECT coalesce(last_process_date > now() - make_interval(secs => %(patience_seconds)s), false)
+    AS is_read
+FROM sync_queue WHERE queue_no = %(queue_no)s

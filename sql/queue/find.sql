@@ -4,7 +4,7 @@
 SELECT q.queue_no, q.id, q.org_id::text AS org_id, q.connection_id, c.name AS connection,
     q.entity, q.source_system, q.stage, q.filters, q.idempotency_key, q.batch_size,
     q.batch_delay_ms, q.max_retries, q.initial_backoff_ms, q.lifetime_value_rule, q.is_complete,
-    q.last_dagster_run_id, q.created_at
+    q.last_dagster_run_id, q.created_at, q.is_full
 FROM sync_queue AS q
 JOIN sync_connection AS c ON c.connection_id = q.connection_id
 WHERE (%(queue_no)s::bigint IS NULL OR q.queue_no = %(queue_no)s)

@@ -8,7 +8,9 @@ import dagster as dg
 from sync_pipeline.entities import ENTITIES
 from sync_pipeline.orchestration.assets import entity_assets
 from sync_pipeline.orchestration.jobs import sync_job
+from sync_pipeline.orchestration.queue_sensors import queue_sensors
 from sync_pipeline.orchestration.resource import SyncResource
+from sync_pipeline.orchestration.run_failures import run_failure_sensor
 from sync_pipeline.orchestration.sensors import connections_sensor
 
 
@@ -18,10 +20,11 @@ def build_definitions(*, sync: SyncResource | None = None) -> dg.Definitions:
     Args:
         sync: the database and the stores to work with; those of the environment when None.
     """
+    syncs = [sync_job(entity) for entity in ENTITIES]
     return dg.Definitions(
         assets=[asset for entity in ENTITIES for asset in entity_assets(entity)],
-        jobs=[sync_job(entity) for entity in ENTITIES],
-        sensors=[connections_sensor],
+        jobs=syncs,
+        sensors=[connections_sensor, *queue_sensors(syncs), run_failure_sensor],
         resources={"sync": sync or SyncResource()},
         executor=dg.in_process_executor,
     )

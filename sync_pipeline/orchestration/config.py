@@ -15,6 +15,15 @@ from sync_pipeline.settings import QueueSettings
 class SyncConfig(dg.Config):
     """Filters and settings of one sync. Nothing set: everything, as the environment says."""
 
+    queue_id: str | None = Field(
+        default=None,
+        description="Go on with this sync wherever it stands, instead of opening or joining one. "
+        "It keeps its own filters and settings: the other fields then mean nothing.",
+    )
+    full: bool = Field(
+        default=False,
+        description="Read all orders again instead of those that changed since the last sync.",
+    )
     limit: int | None = Field(default=None, description="Read only the first N records by id.")
     email: str | None = Field(default=None, description="Read only the account with this e-mail.")
     external_id: str | None = Field(

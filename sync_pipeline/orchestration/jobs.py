@@ -6,13 +6,14 @@ In one process, because four trivial assets take 0.5 s there and 8 to 13 s in pr
 own, and the work is in PostgreSQL and in threads anyway.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
 from sync_pipeline.entities import Entity
-from sync_pipeline.orchestration.assets import asset_key
 from sync_pipeline.orchestration.progress import STAGES
+from sync_pipeline.orchestration.results import asset_key
 
 
 def sync_job(entity: Entity) -> Any:  # noqa: ANN401  (Dagster exports no name for it)
@@ -30,3 +31,9 @@ def sync_job(entity: Entity) -> Any:  # noqa: ANN401  (Dagster exports no name f
 def job_name(entity: str) -> str:
     """The job that syncs an entity."""
     return f"sync_{entity}"
+
+
+def run_config(entity: Entity, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config of a run of that job: fields of SyncConfig, for its first step."""
+    step = asset_key(entity, "pages").to_python_identifier()
+    return {"ops": {step: {"config": dict(config)}}}

@@ -11,15 +11,15 @@ from typing import Any, Final
 import dagster as dg
 
 from sync_pipeline.entities import Entity, entity_of
-from sync_pipeline.orchestration.assets import asset_key
 from sync_pipeline.orchestration.config import SyncConfig
 from sync_pipeline.orchestration.execution import execute_here
-from sync_pipeline.orchestration.jobs import job_name
+from sync_pipeline.orchestration.jobs import job_name, run_config
 from sync_pipeline.orchestration.partitions import ensure_partition
 from sync_pipeline.orchestration.processes import close_dead_runs
 from sync_pipeline.orchestration.progress import OnProgress, listening
 from sync_pipeline.orchestration.resource import provided
-from sync_pipeline.orchestration.runs import QUEUE_TAG, run_tags
+from sync_pipeline.orchestration.runs import run_tags
+from sync_pipeline.orchestration.tags import QUEUE_TAG
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.queue.queues import Queue, find_queue, open_queue, queue_status
@@ -115,7 +115,6 @@ def launch_sync(
 def _execute(
     instance: dg.DagsterInstance, entity: Entity, queue: Queue, config: SyncConfig
 ) -> dg.JobExecutionResult:
-    step = asset_key(entity, "pages").to_python_identifier()
     run_id = str(uuid.uuid4())
     return execute_here(
         instance,
@@ -123,7 +122,7 @@ def _execute(
         run_id=run_id,
         tags={"dagster/partition": queue.connection, **run_tags(run_id, queue)},
         run_config={
-            "ops": {step: {"config": config.model_dump(exclude_none=True)}},
+            **run_config(entity, config.model_dump(exclude_none=True)),
             # The log is in the UI; the terminal belongs to who called.
             "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
         },

@@ -10,11 +10,10 @@ holds its slots in pools and keeps later runs of the connection waiting.
 import os
 import socket
 from pathlib import Path
-from typing import Final
 
 import dagster as dg
 
-PROCESS_TAG: Final = "sync/process"
+from sync_pipeline.orchestration.tags import PROCESS_TAG
 
 _UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -50,18 +49,17 @@ def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     return [
         run.run_id
         for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
-        if is_dead(run) and _close(instance, run.run_id)
+        if is_dead(run) and close_run(instance, run.run_id, "The process of this run is gone.")
     ]
 
 
-def _close(instance: dg.DagsterInstance, run_id: str) -> bool:
+def close_run(instance: dg.DagsterInstance, run_id: str, reason: str) -> bool:
+    """Mark a run failed and free its slots; False when it ended by itself meanwhile."""
     # Read again: a process may end its run and then itself between our two looks.
     run = instance.get_run_by_id(run_id)
     if run is None or run.is_finished:
         return False
-    instance.report_run_failed(
-        run, "The process of this run is gone. Its queue goes on with the next sync."
-    )
+    instance.report_run_failed(run, f"{reason} Its queue goes on in another run.")
     storage = instance.event_log_storage
     if storage.supports_global_concurrency_limits:
         storage.free_concurrency_slots_for_run(run_id)

@@ -8,13 +8,17 @@ import atexit
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
+from sync_pipeline.errors import SyncError
+from sync_pipeline.orchestration.tags import QUEUE_TAG
+from sync_pipeline.orchestration.worker import Worker
 from sync_pipeline.postgres.database import Database
+from sync_pipeline.queue.queues import Queue, find_queue
 from sync_pipeline.settings import DatabaseSettings, QueueSettings, SourceSettings
 from sync_pipeline.sources.connections import Connection
 from sync_pipeline.sources.protocol import Source
@@ -41,6 +45,35 @@ class SyncResource(dg.ConfigurableResource[None]):
     workers: int | None = Field(
         default=None, description="Threads that apply one queue, instead of SYNC_QUEUE_WORKERS."
     )
+    _worker: Worker | None = PrivateAttr(default=None)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Show which process executes a run, and on which queue it works if that is known."""
+        self._worker = Worker()
+        if context.run is not None and context.instance is not None:
+            self._worker.show_itself(context.instance, context.run)
+            self._show_queue_of(context.run)
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
+        """The run ended, well or not: this process works on no queue any more."""
+        if self._worker is not None:
+            self._worker.close()
+
+    def _show_queue_of(self, run: dg.DagsterRun) -> None:
+        if (queue_id := run.tags.get(QUEUE_TAG)) is not None:
+            # What is wrong with the queue or the database is said by the stage that needs it.
+            with suppress(SyncError):
+                database = self.database()
+                self.show_work_on(database, find_queue(database, queue_id))
+
+    def show_work_on(self, database: Database, queue: Queue) -> None:
+        """Show from now to the end of the run that its process works on the queue.
+
+        Raises:
+            DatabaseUnavailableError: it could not be shown.
+        """
+        if self._worker is not None:
+            self._worker.show_work_on(database, queue)
 
     def database(self) -> Database:
         """The database of the environment, opened once per process.
@@ -70,7 +103,7 @@ class SyncResource(dg.ConfigurableResource[None]):
         Raises:
             As `open_source`.
         """
-        return open_source(connection, self.source_settings())
+        return open_source(connection, self.source_settings(), database=self.database())
 
     def source_settings(self) -> SourceSettings:
         """How remote systems are read."""

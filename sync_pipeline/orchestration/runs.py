@@ -1,7 +1,7 @@
 """Which queue a run works on, and which run works on a queue.
 
 Belongs here: opening a queue for a run, finding it again in the run's later steps, run tags.
-Does not: what the steps do with it (assets.py).
+Does not: what the steps do with it (assets.py), what is left when they fail (outcomes.py).
 """
 
 from dataclasses import dataclass
@@ -12,13 +12,19 @@ import dagster as dg
 from sync_pipeline.entities import Entity
 from sync_pipeline.errors import InputError, UnknownQueueError
 from sync_pipeline.orchestration.config import SyncConfig
-from sync_pipeline.orchestration.processes import PROCESS_TAG, close_dead_runs, process_tag
+from sync_pipeline.orchestration.processes import close_dead_runs, process_tag
 from sync_pipeline.orchestration.resource import SyncResource
+from sync_pipeline.orchestration.tags import (
+    CONNECTION_TAG,
+    ENTITY_TAG,
+    ORGANIZATION_TAG,
+    PROCESS_TAG,
+    QUEUE_TAG,
+)
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.queues import Queue, Stage, begin, find_queue, latest_queue, open_queue
 from sync_pipeline.sources.connections import Connection, find_connection
 
-QUEUE_TAG: Final = "sync/queue_id"
 _ORDER: Final[tuple[Stage, ...]] = ("extract", "enqueue", "apply", "finished")
 
 
@@ -34,6 +40,12 @@ class WrongSystemError(InputError):
     code = "input.wrong_system"
 
 
+class WrongQueueError(InputError):
+    """The queue is of another connection or entity than the run."""
+
+    code = "input.wrong_queue"
+
+
 @dataclass(frozen=True)
 class Work:
     """What a step works on."""
@@ -47,15 +59,25 @@ class Work:
 def open_work(
     context: dg.AssetExecutionContext, sync: SyncResource, entity: Entity, config: SyncConfig
 ) -> Work:
-    """Open the connection's queue, or join the one that stands open, for this run.
+    """The queue that the config names; else a new one, or the one that stands open.
 
     Raises:
         UnknownConnectionError, WrongSystemError: the partition is no connection with this entity.
+        UnknownQueueError, WrongQueueError: the config names a queue that is not of this partition.
         QueueOpenError: another sync of it is open, with other filters.
         InputError: a filter or setting that cannot be.
     """
     database = sync.database()
     connection = _connection(database, context.partition_key, entity)
+    if config.queue_id is not None:
+        queue = find_queue(database, config.queue_id)
+        if not _is_of(queue, connection, entity):
+            raise WrongQueueError(
+                f"The sync {queue.id} is of {queue.connection} {queue.entity}, and this run of "
+                f"{connection.name} {entity.name}.",
+                remedy=f"Start it for the partition {queue.connection}.",
+            )
+        return Work(database, connection, entity, queue)
     queue, _ = open_queue(
         database,
         connection,
@@ -64,49 +86,74 @@ def open_work(
         filters=config.filters(),
         idempotency_key=config.idempotency_key,
         created_by="dagster",
+        is_full=config.full,
     )
-    close_dead_runs(context.instance)
-    begin(database, queue, run_id=context.run.run_id)
-    _tag(context, queue)
     return Work(database, connection, entity, queue)
 
 
-def find_work(
-    context: dg.AssetExecutionContext, sync: SyncResource, entity: Entity, *, reached: Stage
-) -> Work:
+def find_work(context: dg.AssetExecutionContext, sync: SyncResource, entity: Entity) -> Work:
     """The queue that this run opened; for an asset materialized alone, the connection's latest.
 
     Raises:
         UnknownQueueError: there is none yet.
-        StageNotReachedError: it is not as far as `reached`.
     """
     database = sync.database()
     connection = _connection(database, context.partition_key, entity)
     queue = _tagged(context, database, connection, entity) or _latest(database, connection, entity)
-    if queue.last_dagster_run_id != context.run.run_id:
-        if queue.stage != "finished":
-            close_dead_runs(context.instance)
-            begin(database, queue, run_id=context.run.run_id)
-        _tag(context, queue)
-    if _ORDER.index(queue.stage) < _ORDER.index(reached):
-        raise StageNotReachedError(
-            f"The sync {queue.id} of {connection.name} stands at {queue.stage}, and this asset "
-            f"needs it at {reached}.",
-            remedy=f"Materialize the assets before this one, or run the job sync_{entity.name}: "
-            "the sync goes on where it stopped.",
-        )
     return Work(database, connection, entity, queue)
 
 
-def run_tags(run_id: str, queue: Queue) -> dict[str, str]:
-    """Tags by which people find the runs of a queue, and we the process of a run."""
+def take_up(context: dg.AssetExecutionContext, sync: SyncResource, work: Work) -> None:
+    """Show that this run works on the queue from now on: by the queue's lease, and by tags.
+
+    Raises:
+        DatabaseUnavailableError: the lease could not be taken.
+    """
+    queue = work.queue
+    sync.show_work_on(work.database, queue)
+    if queue.last_dagster_run_id == context.run.run_id:
+        return
+    close_dead_runs(context.instance)
+    if queue.stage != "finished":
+        begin(work.database, queue, run_id=context.run.run_id)
+    context.instance.add_run_tags(context.run.run_id, run_tags(context.run.run_id, queue))
+
+
+def require_stage(work: Work, reached: Stage) -> None:
+    """Refuse an asset whose turn has not come.
+
+    Raises:
+        StageNotReachedError: the queue is not as far as `reached`.
+    """
+    queue = work.queue
+    if _ORDER.index(queue.stage) < _ORDER.index(reached):
+        raise StageNotReachedError(
+            f"The sync {queue.id} of {queue.connection} stands at {queue.stage}, and this asset "
+            f"needs it at {reached}.",
+            remedy=f"Materialize the assets before this one, or run the job sync_{queue.entity}: "
+            "the sync goes on where it stopped.",
+        )
+
+
+def queue_tags(*, queue_id: str, connection: str, entity: str, organization: str) -> dict[str, str]:
+    """Tags by which people and sensors find the runs of a queue."""
     return {
-        QUEUE_TAG: str(queue.id),
-        "sync/connection": queue.connection,
-        "sync/entity": queue.entity,
-        "sync/organization": queue.org_id,
-        PROCESS_TAG: process_tag(run_id),
+        QUEUE_TAG: queue_id,
+        CONNECTION_TAG: connection,
+        ENTITY_TAG: entity,
+        ORGANIZATION_TAG: organization,
     }
+
+
+def run_tags(run_id: str, queue: Queue) -> dict[str, str]:
+    """The tags of a run that this process executes for a queue."""
+    tags = queue_tags(
+        queue_id=str(queue.id),
+        connection=queue.connection,
+        entity=queue.entity,
+        organization=queue.org_id,
+    )
+    return tags | {PROCESS_TAG: process_tag(run_id)}
 
 
 def _connection(database: Database, name: str, entity: Entity) -> Connection:
@@ -117,6 +164,10 @@ def _connection(database: Database, name: str, entity: Entity) -> Connection:
             remedy="Choose the assets of its own system for this partition.",
         )
     return connection
+
+
+def _is_of(queue: Queue, connection: Connection, entity: Entity) -> bool:
+    return (queue.connection, queue.entity) == (connection.name, entity.name)
 
 
 def _tagged(
@@ -131,8 +182,7 @@ def _tagged(
         queue = find_queue(database, queue_id)
     except UnknownQueueError:
         return None
-    is_ours = (queue.connection, queue.entity) == (connection.name, entity.name)
-    return queue if is_ours else None
+    return queue if _is_of(queue, connection, entity) else None
 
 
 def _latest(database: Database, connection: Connection, entity: Entity) -> Queue:
@@ -143,7 +193,3 @@ def _latest(database: Database, connection: Connection, entity: Entity) -> Queue
             f"{connection.name} has no sync of {entity.name} yet.",
             remedy=f"Materialize the pages first, or run the job sync_{entity.name}.",
         ) from None
-
-
-def _tag(context: dg.AssetExecutionContext, queue: Queue) -> None:
-    context.instance.add_run_tags(context.run.run_id, run_tags(context.run.run_id, queue))

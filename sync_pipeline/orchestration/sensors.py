@@ -1,31 +1,22 @@
 """The sensor that keeps partitions in step with the registered connections.
 
 Belongs here: what to add and remove (pure), and the shell that asks and tells. Does not: starting
-syncs.
+syncs (queue_sensors.py, schedules.py).
 """
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Final
+from datetime import UTC, datetime
 
 import dagster as dg
 
 from sync_pipeline.errors import DatabaseUnusableError
+from sync_pipeline.orchestration.in_flight import partitions_in_flight, unfinished_runs
 from sync_pipeline.orchestration.partitions import CONNECTIONS
-from sync_pipeline.orchestration.processes import close_dead_runs
 from sync_pipeline.orchestration.resource import SyncResource
 from sync_pipeline.postgres.migrations import migrate
 from sync_pipeline.sources.connections import list_connections
 from sync_pipeline.stages.opening import connect_demo
-
-_PARTITION_TAG: Final = "dagster/partition"
-_IN_FLIGHT: Final = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 @dataclass(frozen=True)
@@ -50,18 +41,17 @@ def partition_changes(
     name="connections",
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Keeps one partition per registered connection, and closes runs whose process is "
-    "gone. Without DATABASE_URL it first makes the tables and connects the demo store.",
+    description="Keeps one partition per registered connection. Without DATABASE_URL it first "
+    "makes the tables and connects the demo store.",
 )
 def connections_sensor(context: dg.SensorEvaluationContext, sync: SyncResource) -> dg.SensorResult:
     """Keep partitions in step with sync_connection."""
-    close_dead_runs(context.instance)
     # A failed read raises and the tick turns red; an empty list would remove every partition.
     names = connection_names(sync, is_first=context.cursor is None)
     changes = partition_changes(
         names,
         set(context.instance.get_dynamic_partitions(str(CONNECTIONS.name))),
-        partitions_in_flight(context.instance),
+        partitions_in_flight(unfinished_runs(context.instance, datetime.now(UTC))),
     )
     requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
     if changes.add:
@@ -96,9 +86,3 @@ def prepare(sync: SyncResource) -> None:
     database = sync.database()
     migrate(database.url)
     connect_demo(database)
-
-
-def partitions_in_flight(instance: dg.DagsterInstance) -> set[str]:
-    """Partitions that a run which has not ended is about."""
-    runs = instance.get_runs(dg.RunsFilter(statuses=_IN_FLIGHT))
-    return {run.tags[_PARTITION_TAG] for run in runs if _PARTITION_TAG in run.tags}

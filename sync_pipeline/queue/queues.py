@@ -37,6 +37,7 @@ class Queue:
     Attributes:
         queue_no: internal key; `id` is what people and other systems use.
         stage: where the sync stands; a stopped one goes on there.
+        is_full: everything is read, not only what changed since the watermark.
     """
 
     queue_no: int
@@ -57,6 +58,7 @@ class Queue:
     is_complete: bool | None
     last_dagster_run_id: str | None
     created_at: datetime
+    is_full: bool = False
 
 
 def open_queue(
@@ -68,6 +70,7 @@ def open_queue(
     filters: Filters | None = None,
     idempotency_key: str | None = None,
     created_by: str | None = None,
+    is_full: bool = False,
 ) -> tuple[Queue, bool]:
     """Open a queue, or return the one that this start means, to be resumed.
 
@@ -86,7 +89,18 @@ def open_queue(
             first := _one(conn, "by_key", connection, entity, idempotency_key)
         ):
             return first, False
-        made = _make(conn, connection, entity, settings, filters, idempotency_key, created_by)
+        made = _make(
+            conn,
+            connection,
+            entity,
+            settings,
+            {
+                "filters": Jsonb(filters.as_dict()),
+                "idempotency_key": idempotency_key,
+                "created_by": created_by,
+                "is_full": is_full,
+            },
+        )
         if made is not None:
             return made, True
         standing = _one(conn, "open_one", connection, entity, None)
@@ -100,6 +114,7 @@ def open_queue(
             filters=filters,
             idempotency_key=idempotency_key,
             created_by=created_by,
+            is_full=is_full,
         )
     # The same key: another process made it between our two looks.
     is_meant = standing.idempotency_key == idempotency_key and idempotency_key is not None
@@ -165,21 +180,30 @@ def begin(database: Database, queue: Queue, *, run_id: str | None) -> None:
 
 
 def finish(database: Database, queue: Queue) -> bool:
-    """Finish the queue if no batch is open; True for the one caller that did."""
+    """Finish the queue if no batch is open and nobody paused it; True for the one caller that did.
+
+    The queue is held first: an action that opens a batch again while we wait is seen.
+    """
     with database.organization(queue.org_id) as conn:
-        row = conn.execute(statement("queue/finish"), {"queue_no": queue.queue_no}).fetchone()
-        if row is None:
-            return False
-        status = queue_status(conn, queue.queue_no)
-        record_activity(
-            conn,
-            queue,
-            "queue_finished",
-            "success" if status["state"] == "done" else "warning",
-            f"{status['state']}: {status['done_count']} done, {status['failed_count']} failed, "
-            f"{status['unchanged_count']} unchanged",
-        )
-        return True
+        conn.execute(statement("queue/hold"), {"queue_no": queue.queue_no})
+        return finish_held(conn, queue)
+
+
+def finish_held(conn: SqlConnection[dict[str, Any]], queue: Queue) -> bool:
+    """As `finish`, in a transaction that holds the queue already (queue/hold.sql)."""
+    row = conn.execute(statement("queue/finish"), {"queue_no": queue.queue_no}).fetchone()
+    if row is None:
+        return False
+    status = queue_status(conn, queue.queue_no)
+    record_activity(
+        conn,
+        queue,
+        "queue_finished",
+        "success" if status["state"] == "done" else "warning",
+        f"{status['state']}: {status['done_count']} done, {status['failed_count']} failed, "
+        f"{status['unchanged_count']} unchanged",
+    )
+    return True
 
 
 def is_stopped(conn: SqlConnection[dict[str, Any]], queue_no: int) -> bool:
@@ -223,11 +247,9 @@ def _make(
     connection: Connection,
     entity: str,
     settings: QueueSettings,
-    filters: Filters,
-    idempotency_key: str | None,
-    created_by: str | None,
+    asked: Mapping[str, Any],
 ) -> Queue | None:
-    """A new queue; None when one is open, or the key was used."""
+    """A new queue as it was asked for; None when one is open, or the key was used."""
     row = conn.execute(
         statement("queue/open"),
         {
@@ -236,14 +258,12 @@ def _make(
             "entity": entity,
             "queue_name": _queue_name(connection.name, entity),
             "source_system": connection.system,
-            "idempotency_key": idempotency_key,
-            "filters": Jsonb(filters.as_dict()),
             "batch_size": settings.batch_size,
             "batch_delay_ms": settings.batch_delay_ms,
             "max_retries": settings.max_retries,
             "initial_backoff_ms": settings.initial_backoff_ms,
             "lifetime_value_rule": settings.lifetime_value_rule,
-            "created_by": created_by,
+            **asked,
         },
     ).fetchone()
     if row is None:

@@ -20,6 +20,7 @@ from sync_pipeline.errors import UnknownQueueError
 from sync_pipeline.postgres.database import Database, DictConnection
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.queues import Queue, record_activity
+from sync_pipeline.queue.stops import refuse_if_stopped
 from sync_pipeline.stages.figures import take_figures
 from sync_pipeline.stages.scan import sweep_name
 
@@ -58,7 +59,11 @@ def enqueue(
     Shares of the pages become lines at once, each in a transaction of its own; what a stop leaves
     is completed by the next start. Done already, by this or another process: changes nothing and
     says what was made then.
+
+    Raises:
+        QueueStoppedError: an operator stopped the queue.
     """
+    refuse_if_stopped(database, queue)
     with database.organization(queue.org_id) as conn:
         is_held = _hold(conn, queue)
         note = _note_of(conn, queue)
@@ -151,7 +156,9 @@ def _make_lines(
 def _move_on(database: Database, queue: Queue, entity: Entity, unreadable: list[str]) -> Enqueued:
     """Cut the lines into batches and move the queue to apply, once."""
     with database.organization(queue.org_id) as conn:
-        moved = conn.execute(statement("enqueue/advance"), {"queue_no": queue.queue_no}).fetchone()
+        values = {"queue_no": queue.queue_no}
+        conn.execute(statement("enqueue/hold_alone"), values)
+        moved = conn.execute(statement("enqueue/advance"), values).fetchone()
         note = _note_of(conn, queue)
         if moved is None:
             return _made_before(note)
@@ -185,6 +192,7 @@ def _move_on(database: Database, queue: Queue, entity: Entity, unreadable: list[
 def _hold(conn: DictConnection, queue: Queue) -> bool:
     """Keep the queue at this stage for the transaction; False: it has been moved on."""
     values = {"queue_no": queue.queue_no}
+    conn.execute(statement("enqueue/hold_shared"), values)
     return conn.execute(statement("enqueue/hold"), values).fetchone() is not None
 
 

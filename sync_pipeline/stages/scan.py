@@ -85,10 +85,12 @@ class Scanner:
     def scan_figures(self, listing: Listing) -> Coverage:
         """Read what changed since the watermark; everything, when there is none or it shows gaps.
 
+        A full sync reads everything in any case.
+
         `modified_after` never shows what was trashed or deleted. One request for the whole
         listing's total tells whether anything is gone, and then the listing is read whole.
         """
-        delta = self._since_watermark(listing)
+        delta = None if self._queue.is_full else self._since_watermark(listing)
         # A start before this one found gaps and began to read everything: what it landed of that
         # would pass for the whole, and every other order for deleted.
         is_begun = bool(landed_ranges(self._database, self._queue, listing.name))

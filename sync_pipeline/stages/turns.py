@@ -15,34 +15,37 @@ from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.postgres.urls import connect
 from sync_pipeline.queue.queues import Queue
+from sync_pipeline.queue.stops import refuse_if_stopped
 
-STAGE_LEASE_SECONDS = 120.0
 _LOOK_SECONDS = 0.2
-_PATIENCE_SECONDS = 5.0  # to show a first sign of life
+# The slowest page that is waited for: read timeouts and tries of one request together.
+_PATIENCE_SECONDS = 120.0
 
 
 @contextmanager
 def turn(database: Database, queue: Queue) -> Iterator[None]:
     """Wait until nobody else reads for the queue, and keep others waiting for the block.
 
-    A process that holds its turn and stalled (no page in the stage's lease) is not waited for.
+    A process that holds its turn and stalled is not waited for: no page of the queue landed, and
+    nobody began to work on it, for two minutes.
 
     Raises:
         DatabaseUnavailableError: no connection for the lock.
+        QueueStoppedError: an operator stopped the queue.
     """
     key = {"queue_no": queue.queue_no}
     with connect(database.url) as session:
-        patient_until = time.monotonic() + _PATIENCE_SECONDS
         while session.execute(statement("extract/turn"), key).fetchone() == (False,):
-            if time.monotonic() > patient_until and not _is_read(database, queue):
+            refuse_if_stopped(database, queue)
+            if not _is_read(database, queue):
                 break
             time.sleep(_LOOK_SECONDS)
-        with database.organization(queue.org_id) as conn:
-            conn.execute(statement("extract/is_stopped"), key | {"seconds": STAGE_LEASE_SECONDS})
+        refuse_if_stopped(database, queue)
         yield
 
 
 def _is_read(database: Database, queue: Queue) -> bool:
+    values = {"queue_no": queue.queue_no, "patience_seconds": _PATIENCE_SECONDS}
     with database.organization(queue.org_id) as conn:
-        row = conn.execute(statement("extract/is_read"), {"queue_no": queue.queue_no}).fetchone()
+        row = conn.execute(statement("extract/is_read"), values).fetchone()
     return bool(row and row["is_read"])

@@ -8,11 +8,11 @@ import pytest
 
 from sync_pipeline.demo import DEMO_KEY, DEMO_SECRET, DemoServer, made_store
 from sync_pipeline.entities import CUSTOMERS
-from sync_pipeline.orchestration.assets import asset_key
 from sync_pipeline.orchestration.build import build_definitions
 from sync_pipeline.orchestration.partitions import ensure_partition
 from sync_pipeline.orchestration.progress import STAGES, Stage
 from sync_pipeline.orchestration.resource import SyncResource, provided
+from sync_pipeline.orchestration.results import asset_key
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.queues import Queue, latest_queue
 from sync_pipeline.settings import QueueSettings

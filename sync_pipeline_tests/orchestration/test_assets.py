@@ -7,7 +7,7 @@ import pytest
 
 from sync_pipeline.demo import DemoServer, Fault, made_store
 from sync_pipeline.entities import CUSTOMERS
-from sync_pipeline.orchestration.assets import asset_key
+from sync_pipeline.orchestration.results import asset_key
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.queues import Queue
 from sync_pipeline_tests.conftest import settings_for

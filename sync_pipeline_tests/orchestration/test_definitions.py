@@ -7,7 +7,7 @@ import dagster as dg
 
 from sync_pipeline.definitions import build_definitions, defs
 from sync_pipeline.entities import CUSTOMERS
-from sync_pipeline.orchestration.assets import asset_key
+from sync_pipeline.orchestration.results import asset_key
 
 ROOT = Path(__file__).parent.parent.parent
 

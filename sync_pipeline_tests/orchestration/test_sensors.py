@@ -9,7 +9,6 @@ from sync_pipeline.orchestration.sensors import (
     PartitionChanges,
     connections_sensor,
     partition_changes,
-    partitions_in_flight,
 )
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.settings import DatabaseSettings
@@ -36,9 +35,13 @@ def tick(
     sync: SyncResource,
     cursor: str | None = "prepared",
 ) -> dg.SensorResult:
-    context = dg.build_sensor_context(instance=instance, cursor=cursor)
-    with provided(database):
-        return connections_sensor(context, sync=sync)
+    with (
+        dg.build_sensor_context(
+            instance=instance, cursor=cursor, resources={"sync": sync}
+        ) as context,
+        provided(database),
+    ):
+        return connections_sensor(context)
 
 
 class TestPartitionChanges:
@@ -67,16 +70,22 @@ class TestSensor:
         add, delete = result.dynamic_partitions_requests
         assert (add.partition_keys, delete.partition_keys) == (["one"], ["old"])
 
-    def test_given_a_run_in_flight_when_asked_then_its_partition_is_named(self, own_instance):
+    def test_given_a_run_in_flight_when_its_connection_is_gone_then_its_partition_stays(
+        self, own_instance, database
+    ):
+        own_instance.add_dynamic_partitions("connections", ["busy", "idle"])
         own_instance.add_run(
             dg.DagsterRun(
                 job_name="sync_customers",
                 status=dg.DagsterRunStatus.STARTED,
-                tags={"dagster/partition": "shop"},
+                tags={"dagster/partition": "busy"},
             )
         )
 
-        assert partitions_in_flight(own_instance) == {"shop"}
+        result = tick(own_instance, database, ConfiguredSync())
+
+        (delete,) = result.dynamic_partitions_requests
+        assert delete.partition_keys == ["idle"]
 
     def test_given_a_database_that_cannot_be_read_when_it_ticks_then_it_fails(
         self, own_instance, empty_database_url

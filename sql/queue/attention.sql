@@ -1,0 +1,44 @@
+-- What decides whether a queue needs a run: every open queue, and the newest finished one of a
+--   connection and entity when it was never compared with its store.
+-- Caller: queue.attention.needing_attention, as sync_control, once a tick of each sensor.
+-- Index: sync_queue_unfinished_idx, sync_queue_latest_idx, sync_batch_open_idx,
+--   sync_circuit_pkey: finished queues cost nothing, however many there are.
+-- Batches are read only of queues that nobody works on: a running one may have thousands open.
+WITH open_queue AS (
+    SELECT q.* FROM sync_queue AS q
+    WHERE q.stage <> 'finished' AND q.queue_no > %(after_queue_no)s
+    ORDER BY q.queue_no LIMIT %(most)s
+),
+never_compared AS (
+    SELECT last.*
+    FROM sync_connection AS c
+    CROSS JOIN unnest(%(entities)s::text[]) AS entity
+    CROSS JOIN LATERAL (
+        SELECT q.* FROM sync_queue AS q
+        WHERE q.connection_id = c.connection_id AND q.entity = entity.entity
+        ORDER BY q.created_at DESC LIMIT 1
+    ) AS last
+    WHERE last.stage = 'finished' AND last.reconciliation IS NULL AND last.filters = '{}'
+      AND last.cancelled_at IS NULL AND last.forced_done_at IS NULL
+      -- Whoever finished it compares at once, and its pages are not kept for ever.
+      AND last.finished_at BETWEEN now() - interval '1 day' AND now() - interval '1 minute'
+      AND %(after_queue_no)s = 0
+)
+SELECT
+    q.queue_no, q.id::text AS queue_id, q.org_id::text AS org_id, c.name AS connection, q.entity,
+    q.stage, q.process_count, q.is_paused, q.cancelled_at IS NOT NULL AS is_cancelled,
+    q.is_action_required, q.stage_lease_until AS lease_until, q.retry_at, q.last_error_code,
+    q.created_at, q.last_dagster_run_id, batch.next_due_at,
+    circuit.open_until AS circuit_open_until
+FROM (SELECT * FROM open_queue UNION ALL SELECT * FROM never_compared) AS q
+JOIN sync_connection AS c ON c.connection_id = q.connection_id
+-- Only reading asks the store: lines are applied all the same.
+LEFT JOIN sync_circuit AS circuit
+    ON circuit.connection_id = q.connection_id AND q.stage = 'extract'
+LEFT JOIN LATERAL (
+    SELECT min(CASE b.state WHEN 'ready' THEN b.available_at ELSE b.lease_until END) AS next_due_at
+    FROM sync_batch AS b
+    WHERE b.queue_no = q.queue_no AND b.state IN ('ready', 'processing')
+) AS batch ON q.stage = 'apply' AND NOT q.is_paused
+    AND coalesce(q.stage_lease_until, '-infinity') <= now()
+ORDER BY q.queue_no

@@ -1,0 +1,136 @@
+"""Runs that have not ended: what they are about, and which of them are dead.
+
+Belongs here: judging runs by their status, age and tags (pure), and closing the dead. Does not:
+which queues need a run (queue/attention.py).
+
+Dagster's own launcher does not watch its workers, and what watches runs at all is a daemon that may
+be killed too. So nothing here waits for Dagster to notice a death.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import dagster as dg
+
+from sync_pipeline.orchestration.processes import close_run, is_dead
+from sync_pipeline.orchestration.tags import ENTITY_TAG, PARTITION_TAG, PROCESS_TAG, QUEUE_TAG
+from sync_pipeline.queue.attention import Life
+
+UNFINISHED: Final = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+# Starting takes 2 to 5 s, and as many times longer as others start on the same cores.
+_LONGEST_START_SECONDS: Final = 45.0
+_LONGEST_LAUNCH_SECONDS: Final = 120.0
+# On top of a lease that ran out.
+_LONGEST_SILENCE_SECONDS: Final = 15.0
+
+GONE: Final = "The process of this run is gone."
+NEVER_BEGAN: Final = "No process began this run in time."
+SILENT: Final = "The process of this run has shown no sign of life: it is gone, or it hangs."
+
+
+@dataclass(frozen=True)
+class SeenRun:
+    """A run that has not ended.
+
+    Attributes:
+        queue_id: of the queue that it is tagged with; None before it opened one.
+        has_worker: a process has said that it executes this very run.
+        is_dead: that process was of this machine and is gone.
+        age_seconds: since its status changed last.
+    """
+
+    run_id: str
+    status: dg.DagsterRunStatus
+    queue_id: str | None
+    entity: str | None
+    partition: str | None
+    has_worker: bool
+    is_dead: bool
+    age_seconds: float
+
+    @property
+    def is_ahead(self) -> bool:
+        """Its work has yet to begin, and there is no reason to think that it will not."""
+        if self.status == dg.DagsterRunStatus.QUEUED:
+            return True
+        if self.is_dead or self.has_worker:
+            return False
+        if self.status == dg.DagsterRunStatus.NOT_STARTED:
+            return self.age_seconds <= _LONGEST_LAUNCH_SECONDS
+        return self.age_seconds <= _LONGEST_START_SECONDS
+
+
+def queues_in_flight(runs: Iterable[SeenRun]) -> set[str]:
+    """Ids of queues whose run has yet to show itself. Pure.
+
+    One that works shows it with the queue: by its lease.
+    """
+    return {run.queue_id for run in runs if run.queue_id is not None and run.is_ahead}
+
+
+def partitions_in_flight(runs: Iterable[SeenRun], entity: str | None = None) -> set[str]:
+    """Partitions that a run which has not ended is about, of one entity when it is named. Pure."""
+    return {
+        run.partition
+        for run in runs
+        if run.partition is not None and (entity is None or run.entity == entity)
+    }
+
+
+def runs_to_close(runs: Iterable[SeenRun], lives: Mapping[str, Life]) -> dict[str, str]:
+    """Runs that nobody works on any more, by id, and why they are taken for dead. Pure.
+
+    Args:
+        lives: of the queues that the runs are tagged with.
+    """
+    reasons = {run.run_id: _death(run, lives.get(run.queue_id or "")) for run in runs}
+    return {run_id: reason for run_id, reason in reasons.items() if reason is not None}
+
+
+def _death(run: SeenRun, life: Life | None) -> str | None:
+    if run.is_dead:
+        return GONE
+    if run.status == dg.DagsterRunStatus.QUEUED or run.entity is None:
+        return None
+    if not run.has_worker:
+        return None if run.is_ahead else NEVER_BEGAN
+    # Only of the run that worked on the queue last is the queue's lease a sign.
+    if life is None or life.last_dagster_run_id != run.run_id:
+        return None
+    return SILENT if life.silent_seconds > _LONGEST_SILENCE_SECONDS else None
+
+
+def unfinished_runs(instance: dg.DagsterInstance, now: datetime) -> list[SeenRun]:
+    """Every run that has not ended, in one query."""
+    records = instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED))
+    return [_seen(record, now) for record in records]
+
+
+def close(instance: dg.DagsterInstance, reasons: Mapping[str, str]) -> list[str]:
+    """Mark runs failed, each for its reason, and free their slots; the ids of those closed."""
+    return [run_id for run_id, reason in reasons.items() if close_run(instance, run_id, reason)]
+
+
+def _seen(record: dg.RunRecord, now: datetime) -> SeenRun:
+    run = record.dagster_run
+    changed = record.update_timestamp
+    if changed.tzinfo is None:
+        changed = changed.replace(tzinfo=UTC)
+    return SeenRun(
+        run_id=run.run_id,
+        status=run.status,
+        queue_id=run.tags.get(QUEUE_TAG),
+        entity=run.tags.get(ENTITY_TAG),
+        partition=run.tags.get(PARTITION_TAG),
+        has_worker=run.tags.get(PROCESS_TAG, "").startswith(run.run_id),
+        is_dead=is_dead(run),
+        age_seconds=(now - changed).total_seconds(),
+    )

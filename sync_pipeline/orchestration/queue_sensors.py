@@ -1,0 +1,108 @@
+"""The sensors that start runs for queues: pending, retry and recovery.
+
+Belongs here: the shells, which ask and tell. Does not: deciding (queue/attention.py, in_flight.py).
+
+The three look at the same rows and differ in which of them they take, so that each can be switched
+off and has a history of its own. A look is one query to our database and one to Dagster's.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import dagster as dg
+
+from sync_pipeline.entities import ENTITIES
+from sync_pipeline.errors import DatabaseUnusableError
+from sync_pipeline.orchestration.in_flight import (
+    SeenRun,
+    close,
+    queues_in_flight,
+    runs_to_close,
+    unfinished_runs,
+)
+from sync_pipeline.orchestration.resource import SyncResource
+from sync_pipeline.orchestration.starts import missing_partitions, run_request
+from sync_pipeline.queue.attention import (
+    ROWS_PER_LOOK,
+    Attention,
+    Reason,
+    needing_attention,
+    queues_to_start,
+    signs_of_life,
+)
+
+# Submitting a run takes 50 ms: a tick stays far below its limit of 60 s, whatever has piled up.
+STARTS_PER_TICK: Final = 25
+_SECONDS_BETWEEN_LOOKS: Final = 2
+
+_WORDS: Final[dict[Reason, str]] = {
+    "pending": "Starts syncs that were opened elsewhere, such as by `sync --no-wait`.",
+    "retry": "Goes on with syncs that failed for a passing reason, when their wait is over, and "
+    "with those that an operator resumed or retried.",
+    "recovery": "Goes on with syncs that nobody works on any more because a process died or "
+    "hangs, and closes the runs of such processes.",
+}
+
+
+def queue_sensors(jobs: Sequence[Any]) -> list[dg.SensorDefinition]:
+    """The three sensors; a run they start is one of these jobs."""
+    return [_queue_sensor(reason, jobs) for reason in _WORDS]
+
+
+def _queue_sensor(reason: Reason, jobs: Sequence[Any]) -> dg.SensorDefinition:
+    @dg.sensor(
+        name=reason,
+        jobs=jobs,
+        minimum_interval_seconds=_SECONDS_BETWEEN_LOOKS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=_WORDS[reason],
+    )
+    def look(context: dg.SensorEvaluationContext, sync: SyncResource) -> dg.SensorResult:
+        now = datetime.now(UTC)
+        # Runs first: one that shows its work between the two looks is seen by the second.
+        runs = unfinished_runs(context.instance, now)
+        if reason == "recovery":
+            close_dead(context, sync, runs)
+        rows = open_queues(sync, int(context.cursor or 0))
+        starts = queues_to_start(rows, queues_in_flight(runs), now, STARTS_PER_TICK, (reason,))
+        for start in starts:
+            context.log.info("%s: %s %s", reason, start.connection, start.entity)
+        cursor = str(rows[-1].queue_no) if len(rows) >= ROWS_PER_LOOK else "0"
+        if not starts:
+            said = f"{len(rows)} open queues, none needs a run ({reason})"
+            return dg.SensorResult(skip_reason=said, cursor=cursor)
+        return dg.SensorResult(
+            run_requests=[run_request(start, now) for start in starts],
+            dynamic_partitions_requests=missing_partitions(
+                (start.connection for start in starts), context.instance
+            ),
+            cursor=cursor,
+        )
+
+    return look
+
+
+def open_queues(sync: SyncResource, after_queue_no: int) -> list[Attention]:
+    """What may need a run; nothing while an unconfigured checkout has no tables yet.
+
+    Raises:
+        DatabaseUnavailableError, DatabaseUnusableError: it cannot be read: the tick turns red.
+    """
+    names = [entity.name for entity in ENTITIES]
+    try:
+        return needing_attention(sync.database(), names, after_queue_no=after_queue_no)
+    except DatabaseUnusableError:
+        if sync.database_settings().url is None:
+            return []
+        raise
+
+
+def close_dead(
+    context: dg.SensorEvaluationContext, sync: SyncResource, runs: Sequence[SeenRun]
+) -> None:
+    """Close the runs that nobody works on, so that the places they hold are free."""
+    queue_ids = {run.queue_id for run in runs if run.queue_id is not None and run.has_worker}
+    lives = signs_of_life(sync.database(), queue_ids) if queue_ids else {}
+    for run_id in close(context.instance, runs_to_close(runs, lives)):
+        context.log.info("closed run %s: nobody works on it any more", run_id)

@@ -1,0 +1,59 @@
+"""The sensor that writes down why a run failed, where the run itself could not.
+
+Belongs here: runs that ended without a word: killed, lost, failed before or between their stages.
+Does not: failures that a stage notes itself (outcomes.py), starting the next run.
+"""
+
+from typing import Final
+
+import dagster as dg
+
+from sync_pipeline.errors import UnknownQueueError
+from sync_pipeline.orchestration.resource import SyncResource
+from sync_pipeline.orchestration.tags import FAILURE_TAG, QUEUE_TAG
+from sync_pipeline.queue.failures import LOST_CODE, Failure, record_loss
+from sync_pipeline.queue.queues import find_queue
+
+_LONGEST_MESSAGE: Final = 500
+
+
+@dg.run_failure_sensor(
+    name="run_failure",
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Writes into a sync's activity why its run failed, where the run itself could not: "
+    "its process was killed, or it never began.",
+)
+def run_failure_sensor(context: dg.RunFailureSensorContext, sync: SyncResource) -> None:
+    """Note the failed run with its queue, unless that is done."""
+    note_loss(context.instance, sync, context.dagster_run, context.failure_event.message or "")
+
+
+def note_loss(
+    instance: dg.DagsterInstance, sync: SyncResource, run: dg.DagsterRun, message: str
+) -> bool:
+    """Write down that a run failed without a word of its own; False: nothing was to be written.
+
+    Raises:
+        DatabaseUnavailableError: it cannot be written now; the sensor's next tick tries again.
+    """
+    # Tags as they are now: the failure may have been noted after the event was made.
+    current = instance.get_run_by_id(run.run_id) or run
+    queue_id = current.tags.get(QUEUE_TAG)
+    if queue_id is None or FAILURE_TAG in current.tags:
+        return False
+    database = sync.database()
+    try:
+        queue = find_queue(database, queue_id)
+    except UnknownQueueError:
+        return False
+    failure = Failure(LOST_CODE, lost_in_words(run.run_id, message), is_permanent=False)
+    record_loss(database, queue, failure, sync.queue_settings(), run_id=run.run_id)
+    instance.add_run_tags(run.run_id, {FAILURE_TAG: failure.code})
+    return True
+
+
+def lost_in_words(run_id: str, message: str) -> str:
+    """One sentence for people. Pure."""
+    said = " ".join(message.split())[:_LONGEST_MESSAGE]
+    return f"Run {run_id} failed: {said or 'its process is gone'}"

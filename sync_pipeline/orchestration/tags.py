@@ -1,0 +1,18 @@
+"""The tags of our runs: by them people find the runs of a queue, and sensors what a run is about.
+
+Belongs here: their names. Does not: setting them (runs.py, starts.py, worker.py).
+"""
+
+from typing import Final
+
+QUEUE_TAG: Final = "sync/queue_id"
+CONNECTION_TAG: Final = "sync/connection"
+ENTITY_TAG: Final = "sync/entity"
+ORGANIZATION_TAG: Final = "sync/organization"
+# Which process works on the run (processes.py).
+PROCESS_TAG: Final = "sync/process"
+# Why a sensor or schedule started it: pending, retry, recovery, delta, nightly.
+REASON_TAG: Final = "sync/reason"
+# The run's failure is written down with its queue, under this code.
+FAILURE_TAG: Final = "sync/failure_code"
+PARTITION_TAG: Final = "dagster/partition"

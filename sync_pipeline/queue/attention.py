@@ -1,0 +1,193 @@
+"""Which queues nobody works on though somebody should, and in which order they get their run.
+
+Belongs here: reading what decides it, and the decision (pure). Does not: starting runs
+(orchestration/), what a run then does (stages/).
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from sync_pipeline.postgres.database import Database
+from sync_pipeline.postgres.statements import statement
+
+Reason = Literal["pending", "retry", "recovery"]
+
+ROWS_PER_LOOK: Final = 500
+# A run takes 2 to 5 s to start and a sensor looks every 5 s: lines that are due soon get theirs
+# ahead of time, and its workers nap until then.
+_LINES_AHEAD: Final = timedelta(seconds=10)
+_QUEUE_AHEAD: Final = timedelta(seconds=2)
+
+
+@dataclass(frozen=True)
+class Attention:
+    """What decides whether a queue needs a run.
+
+    Attributes:
+        lease_until: until when a process has shown that it works on it; None: it was given back.
+        retry_at: not before, after a run that failed.
+        next_due_at: when its first open batch can be claimed; None: none open, or not looked at
+            because the queue is worked on or paused.
+        circuit_open_until: its connection takes no request before.
+    """
+
+    queue_no: int
+    queue_id: str
+    org_id: str
+    connection: str
+    entity: str
+    stage: str
+    process_count: int
+    is_paused: bool
+    is_cancelled: bool
+    is_action_required: bool
+    lease_until: datetime | None
+    retry_at: datetime | None
+    last_error_code: str | None
+    created_at: datetime
+    last_dagster_run_id: str | None
+    next_due_at: datetime | None
+    circuit_open_until: datetime | None = None
+
+    @property
+    def reason(self) -> Reason:
+        """Why it would get a run: never begun, to be tried again, or abandoned by who worked it."""
+        if self.process_count == 0:
+            return "pending"
+        return "retry" if self.lease_until is None else "recovery"
+
+    @property
+    def waits_for_a_person(self) -> bool:
+        """Nothing will come of a run until somebody acts."""
+        if self.is_paused or self.is_cancelled:
+            return True
+        if self.stage == "finished":
+            # Its flag is about its lines. A comparison that failed for good has no next time.
+            return self.last_error_code is not None and self.retry_at is None
+        return self.is_action_required
+
+    @property
+    def due_at(self) -> datetime:
+        """From when on it needs a run: the latest of what it waits for."""
+        waits = [self.created_at]
+        if self.lease_until is not None:
+            waits.append(self.lease_until)
+        if self.retry_at is not None:
+            waits.append(self.retry_at - _QUEUE_AHEAD)
+        if self.circuit_open_until is not None:
+            waits.append(self.circuit_open_until - _QUEUE_AHEAD)
+        if self.next_due_at is not None:
+            waits.append(self.next_due_at - _LINES_AHEAD)
+        return max(waits)
+
+
+@dataclass(frozen=True)
+class Start:
+    """A run to start: it goes on with the queue wherever that stands."""
+
+    queue_id: str
+    org_id: str
+    connection: str
+    entity: str
+    process_count: int
+    reason: Reason
+
+
+def needs_run(row: Attention, now: datetime) -> bool:
+    """Whether nobody works on the queue and a run would get on with it. Pure."""
+    return not row.waits_for_a_person and row.due_at <= now
+
+
+def queues_to_start(
+    rows: Iterable[Attention],
+    in_flight: AbstractSet[str],
+    now: datetime,
+    limit: int,
+    reasons: Collection[Reason] = ("pending", "retry", "recovery"),
+) -> list[Start]:
+    """The queues that get a run now, at most `limit`. Pure.
+
+    Organizations take turns, and within each the queue that is due longest comes first: whoever is
+    left out now is further ahead at the next look, because who was started is in flight.
+
+    Args:
+        in_flight: ids of queues that a run is about already.
+        reasons: for which reasons runs are started.
+    """
+    waiting = [
+        row
+        for row in rows
+        if row.reason in reasons and row.queue_id not in in_flight and needs_run(row, now)
+    ]
+    return [
+        Start(
+            queue_id=row.queue_id,
+            org_id=row.org_id,
+            connection=row.connection,
+            entity=row.entity,
+            process_count=row.process_count,
+            reason=row.reason,
+        )
+        for row in in_turns(waiting)[:limit]
+    ]
+
+
+def in_turns(rows: Iterable[Attention]) -> list[Attention]:
+    """One queue of each organization, then the next of each, and so on; oldest due first."""
+    of_organization: dict[str, list[Attention]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: (row.due_at, row.queue_no)):
+        of_organization[row.org_id].append(row)
+    turns = [
+        (turn, row.due_at, row.queue_no, row)
+        for queues in of_organization.values()
+        for turn, row in enumerate(queues)
+    ]
+    return [row for *_, row in sorted(turns, key=lambda turn: turn[:3])]
+
+
+def needing_attention(
+    database: Database, entities: Sequence[str], *, after_queue_no: int = 0
+) -> list[Attention]:
+    """Open queues, and finished ones that were never compared; the oldest 500 after a number.
+
+    Args:
+        entities: whose finished queues are looked at.
+
+    Raises:
+        DatabaseUnusableError: not migrated.
+    """
+    with database.control() as conn:
+        found = conn.execute(
+            statement("queue/attention"),
+            {
+                "after_queue_no": after_queue_no,
+                "most": ROWS_PER_LOOK,
+                "entities": list(entities),
+            },
+        ).fetchall()
+    return [Attention(**row) for row in found]
+
+
+@dataclass(frozen=True)
+class Life:
+    """The last sign of life of who works a queue, and in which run that was."""
+
+    last_dagster_run_id: str | None
+    silent_seconds: float
+
+
+def signs_of_life(database: Database, queue_ids: Collection[str]) -> dict[str, Life]:
+    """By queue id; unknown ids are left out."""
+    if not queue_ids:
+        return {}
+    with database.control() as conn:
+        found = conn.execute(
+            statement("queue/signs_of_life"), {"queue_ids": list(queue_ids)}
+        ).fetchall()
+    return {
+        row["queue_id"]: Life(row["last_dagster_run_id"], row["silent_seconds"]) for row in found
+    }
