@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic_settings import BaseSettings
 from typer.testing import CliRunner
 
+from sync_pipeline import settings as all_settings
 from sync_pipeline.cli.app import app
-from sync_pipeline.settings import DatabaseSettings, QueueSettings, SourceSettings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -16,10 +17,15 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"
 )
 
 
+def settings_classes():
+    classes = [one for one in vars(all_settings).values() if isinstance(one, type)]
+    return [one for one in classes if issubclass(one, BaseSettings) and one is not BaseSettings]
+
+
 def settings_in_code():
     """Variable -> default as the table writes it."""
     found = {}
-    for settings in (DatabaseSettings, QueueSettings, SourceSettings):
+    for settings in settings_classes():
         prefix = settings.model_config.get("env_prefix", "")
         for name, field in settings.model_fields.items():
             variable = field.validation_alias or f"{prefix}{name}".upper()

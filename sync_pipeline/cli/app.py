@@ -59,6 +59,7 @@ class _Commands(TyperGroup):
         """Run the command; whatever it raises becomes words and an exit code."""
         as_json = "--json" in ctx.args or "--json" in getattr(ctx, "_protected_args", ())
         try:
+            _configure_logs()
             return super().invoke(ctx)
         except (typer.Exit, typer.Abort, BrokenPipeError):
             raise
@@ -76,6 +77,13 @@ class _Commands(TyperGroup):
             yield
         finally:
             self._is_listing = False
+
+
+def _configure_logs() -> None:
+    from sync_pipeline import logs  # noqa: PLC0415  (pydantic: 0.2 s that --help does not need)
+    from sync_pipeline.settings import LogSettings  # noqa: PLC0415
+
+    logs.configure(LogSettings())
 
 
 def _reported(error: BaseException, *, as_json: bool) -> int:

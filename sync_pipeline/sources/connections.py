@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 from sync_pipeline.errors import InputError, UnknownConnectionError
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.statements import statement
+from sync_pipeline.redaction import never_show
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
@@ -70,7 +71,9 @@ class Connection:
                 f"{self.secret_env}, but {' and '.join(missing)} {are} not set.",
                 remedy=f"export {missing[0]}=… and run the command again.",
             )
-        return environ[self.key_env], environ[self.secret_env]
+        keys = environ[self.key_env], environ[self.secret_env]
+        never_show(*keys)
+        return keys
 
 
 def connect(

@@ -1,8 +1,8 @@
-"""What must never be written down, and how it is taken out.
+"""What a store's answer is cleaned of before it is written down.
 
 Belongs here: redaction of texts that come from a store (error bodies, PHP warnings) and of the
-log records that HTTP libraries write. Does not: the decision what an answer means
-(classification.py).
+log records that HTTP libraries write. Does not: what a secret looks like (sync_pipeline.redaction),
+the decision what an answer means (classification.py).
 
 The one rule: a consumer key, a consumer secret, a signature or an Authorization header never
 reaches an error, a log record or the database.
@@ -12,14 +12,10 @@ import html
 import logging
 import re
 
+from sync_pipeline.redaction import without_secrets
+
 LONGEST_TEXT = 200
 
-_SECRETS = (
-    (re.compile(r"\b(c[ks])_(?!…)\w+"), r"\1_…"),
-    (re.compile(r"(?i)\b(consumer_key|consumer_secret|oauth_\w+)(=|%3D)[^&\s\"'<>]*"), r"\1=…"),
-    (re.compile(r"(?i)\b(Basic|Bearer|OAuth)\s+[\w+/=.~-]{8,}"), r"\1 …"),
-    (re.compile(r"//[^/\s@]+@"), "//…@"),
-)
 _TAG = re.compile(r"<[^>]*>")
 _DIRECTORIES = re.compile(r"(?<![\w:/.])(?:/[\w.-]+){2,}/(?=[\w.-])")
 _QUERY = re.compile(r"\?[^\s\"']*")
@@ -36,8 +32,7 @@ _WIRE_LOGGERS = ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.r
 def redact(text: str, *, longest: int = LONGEST_TEXT) -> str:
     """One line of plain text without keys, tags and directories, at most `longest` characters."""
     plain = html.unescape(_TAG.sub(" ", text))
-    for pattern, replacement in _SECRETS:
-        plain = pattern.sub(replacement, plain)
+    plain = without_secrets(plain)
     plain = " ".join(_DIRECTORIES.sub("…/", plain).split())
     return plain if len(plain) <= longest else plain[: longest - 1] + "…"
 
