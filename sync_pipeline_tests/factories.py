@@ -114,11 +114,16 @@ def make_connection(
 
 
 def make_queue(
-    database: Database, connection: Connection, filters: Filters | None = None, **settings: Any
+    database: Database,
+    connection: Connection,
+    filters: Filters | None = None,
+    *,
+    entity: Entity = CUSTOMERS,
+    **settings: Any,
 ) -> Queue:
     """An open queue that somebody began to work on."""
     queue, _ = open_queue(
-        database, connection, "customers", settings=queue_settings(**settings), filters=filters
+        database, connection, entity.name, settings=queue_settings(**settings), filters=filters
     )
     begin(database, queue, run_id=None)
     return queue
@@ -154,14 +159,17 @@ def fill_queue(
     connection: Connection,
     records: Sequence[Record],
     orders: Sequence[Record] = (),
+    *,
+    entity: Entity = CUSTOMERS,
     **settings: Any,
 ) -> Queue:
     """A queue whose lines stand for these records, ready to be applied."""
-    queue = make_queue(database, connection, **settings)
-    land_records(database, queue, "customers", records)
-    land_records(database, queue, "orders", orders)
+    queue = make_queue(database, connection, entity=entity, **settings)
+    land_records(database, queue, entity.listing.name, records)
+    if entity.figures_listing is not None:
+        land_records(database, queue, entity.figures_listing.name, orders)
     end_extract(database, queue, scanned=len(records))
-    enqueue(database, queue, CUSTOMERS)
+    enqueue(database, queue, entity)
     return queue
 
 
@@ -170,11 +178,13 @@ def apply_records(
     connection: Connection,
     records: Sequence[Record],
     orders: Sequence[Record] = (),
+    *,
+    entity: Entity = CUSTOMERS,
     **settings: Any,
 ) -> tuple[Queue, Outcome]:
     """Enqueue these records and apply them to the end."""
-    queue = fill_queue(database, connection, records, orders, **settings)
-    return queue, upsert(database, queue, CUSTOMERS, queue_settings(**settings))
+    queue = fill_queue(database, connection, records, orders, entity=entity, **settings)
+    return queue, upsert(database, queue, entity, queue_settings(**settings))
 
 
 @contextmanager

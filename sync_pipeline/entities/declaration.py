@@ -10,6 +10,7 @@ from hashlib import md5
 
 from psycopg import sql
 
+from sync_pipeline.entities.reading import Changes, NestedListing
 from sync_pipeline.postgres.ranges import range_of, table_of
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.sources.protocol import Listing
@@ -30,6 +31,11 @@ class Entity:
         target: our table.
         match_column: generated column of the target that `match_key` of the projection finds.
         columns: columns of the target that the projection fills, in order.
+        depends_on: names of entities that are synced before, because records refer to theirs.
+        changes: how the listing is asked for what changed; None: it is read whole every time.
+        children: listings under records of the listing, whose records are of this entity as well.
+        derivation: file of `sql/` giving (external_id, record, changed_at) from our own tables, in
+            place of a listing that is read; the store is not called.
     """
 
     system: str
@@ -41,6 +47,10 @@ class Entity:
     target: str
     match_column: str
     columns: tuple[str, ...]
+    depends_on: tuple[str, ...] = ()
+    changes: Changes | None = None
+    children: NestedListing | None = None
+    derivation: str | None = None
 
     def hash_salt(self, rule: str) -> str:
         """What makes a content hash out of date besides the content: the mapping and its rule."""

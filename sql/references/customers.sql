@@ -1,0 +1,20 @@
+-- Name the customer of orders that came before their customer did.
+-- Caller: entities.references.fill_references, at the end of any entity's upsert.
+-- Index: sales_order_unresolved_idx (partial: only orders that name a customer and have none),
+--   sync_record_pkey.
+-- Why FOR UPDATE in the order of keys: batches of orders lock the same rows in that order.
+WITH arrived AS MATERIALIZED (
+    SELECT o.id, known.local_id
+    FROM sales_order AS o
+    JOIN sync_record AS known
+        ON known.connection_id = %(connection_id)s AND known.entity = 'customers'
+        AND known.external_id = o.customer_external_id
+    WHERE o.source = (SELECT name FROM sync_connection WHERE connection_id = %(connection_id)s)
+      AND o.customer_id IS NULL AND o.customer_external_id IS NOT NULL
+    ORDER BY o.id
+    FOR NO KEY UPDATE OF o
+)
+UPDATE sales_order AS o
+SET customer_id = arrived.local_id, updated_at = now()
+FROM arrived
+WHERE o.id = arrived.id

@@ -1,0 +1,62 @@
+"""How an entity is read besides one whole listing: what changed, and what lies under a record.
+
+Belongs here: frozen values that a declaration names. Does not: reading (stages/), one entity's
+values (entities/woocommerce_*.py).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sync_pipeline.sources.protocol import Listing
+
+
+@dataclass(frozen=True)
+class Changes:
+    """How a listing is asked for what changed since a moment.
+
+    Only a naive GMT time with dates_are_gmt is right in every time zone; with a Z, Berlin lost one
+    order of 1,997 (recorded). The bound is exclusive at whole seconds.
+
+    Attributes:
+        param: takes the moment.
+        params: go with it.
+        date_field: of a record, its date of modification, naive GMT; the watermark comes from it.
+    """
+
+    param: str = "modified_after"
+    params: Mapping[str, str] = field(default_factory=lambda: {"dates_are_gmt": "true"})
+    date_field: str = "date_modified_gmt"
+
+
+@dataclass(frozen=True)
+class NestedListing:
+    """Records that are listed under a record of the entity's own listing, one listing a parent.
+
+    Attributes:
+        name: key of the landed pages, with the parent's id behind it.
+        path: end point; `{id}` stands for the parent's id.
+        fields: what is asked for.
+        ids_field: of a parent, the list of its children's ids. Empty: no call. Otherwise it says
+            how many there must be, so no probe is needed.
+        parent_field: of a child, its parent's id; to be set where the store leaves it out.
+    """
+
+    name: str
+    path: str
+    fields: tuple[str, ...]
+    ids_field: str
+    parent_field: str
+
+    def children_of(self, record: Mapping[str, Any]) -> tuple[str, ...]:
+        """Ids of the children a parent names; empty where it names none. Pure."""
+        ids = record.get(self.ids_field)
+        return tuple(str(one) for one in ids) if isinstance(ids, list) else ()
+
+    def under(self, parent_id: str) -> Listing:
+        """The listing of one parent's children."""
+        return Listing(
+            name=f"{self.name}:{parent_id}",
+            path=self.path.format(id=parent_id),
+            fields=self.fields,
+        )

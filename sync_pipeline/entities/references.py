@@ -1,0 +1,42 @@
+"""References between entities that are filled in when what they name has come.
+
+Belongs here: orders to customers, lines to products, variations to parents. Does not: resolving a
+reference whose target is there already (the projections and the trigger on sales_order do).
+
+Late references are few: entities are synced in the order of what they depend on. So each statement
+reads a partial index that holds nothing but unresolved rows.
+"""
+
+from dataclasses import dataclass
+
+from sync_pipeline.postgres.database import DictConnection
+from sync_pipeline.postgres.statements import statement
+
+
+@dataclass(frozen=True)
+class Filled:
+    """How many references were filled in.
+
+    Attributes:
+        customers: orders that got their customer.
+        products: lines of orders that got their product or variation.
+        parents: variations that got their product.
+    """
+
+    customers: int
+    products: int
+    parents: int
+
+
+def fill_references(conn: DictConnection, connection_id: int) -> Filled:
+    """Fill in what a connection's rows refer to and can now be found; the caller commits.
+
+    Called again, or when nothing is open, it changes nothing. Rows are locked in the order of their
+    keys, as batches lock them.
+    """
+    values = {"connection_id": connection_id}
+    return Filled(
+        customers=conn.execute(statement("references/customers"), values).rowcount,
+        products=conn.execute(statement("references/products"), values).rowcount,
+        parents=conn.execute(statement("references/parents"), values).rowcount,
+    )

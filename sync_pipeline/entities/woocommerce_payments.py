@@ -1,0 +1,31 @@
+"""Payments and refunds of WooCommerce orders, taken from our own orders without a call."""
+
+from sync_pipeline.entities.declaration import Entity
+from sync_pipeline.sources.protocol import Listing
+
+PAYMENTS = Entity(
+    system="woocommerce",
+    name="payments",
+    listing=Listing(name="payments", path="", fields=("id",)),
+    derivation="derivations/woocommerce/payments",
+    depends_on=("orders",),
+    figures_listing=None,
+    projection="projections/woocommerce/payments",
+    enrichment=None,
+    target="payment",
+    match_column="source_key",
+    columns=(
+        "source",
+        "external_id",
+        "kind",
+        "order_id",
+        "order_external_id",
+        "method",
+        "method_title",
+        "transaction_id",
+        "amount",
+        "currency",
+        "paid_at",
+        "reason",
+    ),
+)
