@@ -1,0 +1,145 @@
+"""`retry`, `force-done`, `pause`, `resume`, `cancel`: what an operator can do to a sync.
+
+Belongs here: their options and what they print. Does not: what they do (queue/actions.py).
+
+With --json the result is printed: success, and the keys of queue.action_results.ActionResult. Exit
+code 0 also where there was nothing to do (`changed` is false), 2 where the state forbids it.
+"""
+
+import getpass
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from sync_pipeline.cli import output
+from sync_pipeline.errors import InputError
+from sync_pipeline.postgres.database import Database
+from sync_pipeline.queue import actions
+from sync_pipeline.queue.action_results import ActionResult
+from sync_pipeline.queue.lookup import queue_meant
+from sync_pipeline.queue.queues import Queue, latest_queue
+from sync_pipeline.settings import DatabaseSettings
+
+Action = Callable[..., ActionResult]
+QueueArgument = Annotated[
+    str | None, typer.Argument(metavar="QUEUE", help="A queue's id, or how it begins.")
+]
+Latest = Annotated[bool, typer.Option("--latest", help="The newest queue.")]
+By = Annotated[str | None, typer.Option(help="Who does it; you, when left out.")]
+Reason = Annotated[str | None, typer.Option(help="Why; kept with the sync.")]
+
+retry_app = typer.Typer(add_completion=False)
+force_done_app = typer.Typer(add_completion=False)
+pause_app = typer.Typer(add_completion=False)
+resume_app = typer.Typer(add_completion=False)
+cancel_app = typer.Typer(add_completion=False)
+
+
+@retry_app.command()
+def retry(
+    queue: QueueArgument = None,
+    *,
+    latest: Latest = False,
+    by: By = None,
+    reason: Reason = None,
+    as_json: output.AsJson = False,
+) -> None:
+    """Try a sync's failed lines again, after what was wrong is mended; a finished sync reopens.
+
+    Each line has all its tries again. Records that the store could not serve are read again.
+    """
+    _act(actions.retry, queue, latest=latest, by=by, reason=reason, as_json=as_json)
+
+
+@force_done_app.command()
+def force_done(
+    queue: QueueArgument = None,
+    *,
+    latest: Latest = False,
+    by: By = None,
+    reason: Reason = None,
+    as_json: output.AsJson = False,
+) -> None:
+    """Cancel what is left of a sync, failed lines too, and call it done."""
+    _act(actions.force_done, queue, latest=latest, by=by, reason=reason, as_json=as_json)
+
+
+@pause_app.command()
+def pause(
+    queue: QueueArgument = None,
+    *,
+    latest: Latest = False,
+    by: By = None,
+    reason: Reason = None,
+    as_json: output.AsJson = False,
+) -> None:
+    """Stop a sync after the batch in hand; `resume` lets it go on there."""
+    _act(actions.pause, queue, latest=latest, by=by, reason=reason, as_json=as_json)
+
+
+@resume_app.command()
+def resume(
+    queue: QueueArgument = None,
+    *,
+    latest: Latest = False,
+    by: By = None,
+    reason: Reason = None,
+    as_json: output.AsJson = False,
+) -> None:
+    """Let a paused sync go on where it stopped."""
+    _act(actions.resume, queue, latest=latest, by=by, reason=reason, as_json=as_json)
+
+
+@cancel_app.command()
+def cancel(
+    queue: QueueArgument = None,
+    *,
+    latest: Latest = False,
+    by: By = None,
+    reason: Reason = None,
+    as_json: output.AsJson = False,
+) -> None:
+    """Cancel what is not done of a sync, for good; what is done stays."""
+    _act(actions.cancel, queue, latest=latest, by=by, reason=reason, as_json=as_json)
+
+
+def _act(
+    action: Action,
+    queue: str | None,
+    *,
+    latest: bool,
+    by: str | None,
+    reason: str | None,
+    as_json: bool,
+) -> None:
+    if (queue is None) == (not latest):
+        raise InputError("Which sync?", remedy="Give a queue's id, or --latest.")
+    with Database.open(DatabaseSettings()) as database:
+        chosen = _chosen(database, queue)
+        result = action(database, str(chosen.id), by=by or getpass.getuser(), reason=reason)
+    if as_json:
+        output.print_json({"success": True} | asdict(result))
+        return
+    output.show(output.said(result.message))
+    output.show(
+        f"{output.said(chosen.connection)} {chosen.entity}: {output.state(result.state)}"
+        f"{', paused' if result.is_paused else ''}, {_counts(result)}  [dim]{chosen.id}[/dim]"
+    )
+
+
+def _chosen(database: Database, queue: str | None) -> Queue:
+    if queue is None:
+        return latest_queue(database, connection=None, entity=None)
+    return queue_meant(database, queue)
+
+
+def _counts(result: ActionResult) -> str:
+    counts = {
+        "to do": result.draft_count + result.processing_count,
+        "done": result.done_count,
+        "failed": result.failed_count,
+        "cancelled": result.cancelled_count,
+    }
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "no lines"
