@@ -7,6 +7,7 @@ Keys are never arguments: they would stay in the shell's history. A connection n
 environment variables that hold them.
 """
 
+import math
 import os
 import re
 from typing import Annotated, Any
@@ -44,6 +45,10 @@ def woocommerce(
     role: Annotated[
         str | None, typer.Option(help="Accounts to read; WooCommerce's own default is customer.")
     ] = None,
+    requests_per_second: Annotated[
+        float | None,
+        typer.Option(min=0, max=1000, help="To this store, of all processes; 0: no limit."),
+    ] = None,
     as_json: output.AsJson = False,
 ) -> None:
     """Register a WooCommerce store, or change the one of that name."""
@@ -52,6 +57,8 @@ def woocommerce(
         _require_variable_name(option, variable)
     if role is not None and not _ROLE.fullmatch(role):
         raise InputError(f"{role!r} is not a role.", remedy="Such as all, customer, subscriber.")
+    if requests_per_second is not None and math.isnan(requests_per_second):
+        raise InputError("nan is not a rate.", remedy="Give requests a second, or 0: no limit.")
     with Database.open(DatabaseSettings()) as database:
         connection = _register(
             database,
@@ -60,7 +67,7 @@ def woocommerce(
             base_url=base_url,
             key_env=key_env,
             secret_env=secret_env,
-            options={"customer_role": role} if role else None,
+            options=_given(customer_role=role, requests_per_second=requests_per_second),
         )
     unset = [variable for variable in (key_env, secret_env) if not os.environ.get(variable)]
     if as_json:
@@ -82,6 +89,11 @@ def woocommerce(
     if unset:
         typer.echo(f"Not set in this shell yet: {', '.join(unset)}.")
     typer.echo(f"Next: sync-pipeline doctor {connection.name}")
+
+
+def _given(**options: object) -> dict[str, object]:
+    """The options that were given; the others are not kept, so that settings hold."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _register(database: Database, *, org_id: str, **values: Any) -> connections.Connection:  # noqa: ANN401

@@ -12,7 +12,9 @@ from sync_pipeline.cli import failures, output
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.settings import DatabaseSettings, SourceSettings
 from sync_pipeline.sources.connections import find_connection
+from sync_pipeline.sources.throttle.breaker import circuit_of
 from sync_pipeline.sources.woocommerce.doctor import Finding, Outcome, examine
+from sync_pipeline.sources.woocommerce.findings import circuit as circuit_finding
 from sync_pipeline.stages.opening import SystemUnknownError, store_address
 
 app = typer.Typer(add_completion=False)
@@ -27,10 +29,12 @@ def doctor(
     """Examine a connection and say what to do; exit code 1 when a check fails."""
     with Database.open(DatabaseSettings()) as database:
         connection = find_connection(database, name)
+        circuit = circuit_of(database, connection)
     if connection.system != "woocommerce":
         raise SystemUnknownError(f"There is no doctor for {connection.system} yet.")
     with store_address(connection) as (base_url, key, secret):
         findings = examine(base_url, key, secret, SourceSettings())
+    findings.append(circuit_finding(circuit))
     is_well = all(finding.outcome is not Outcome.FAIL for finding in findings)
     if as_json:
         output.print_json({"success": is_well, "connection": name, "findings": findings})

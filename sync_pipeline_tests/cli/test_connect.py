@@ -6,7 +6,11 @@ from sync_pipeline.demo.auth import DEMO_KEY, DEMO_SECRET
 from sync_pipeline.demo.recorded import recorded_store
 from sync_pipeline.demo.server import DemoServer
 from sync_pipeline.postgres.database import Database
+from sync_pipeline.settings import SourceSettings
 from sync_pipeline.sources.connections import find_connection, list_connections
+from sync_pipeline.sources.throttle.breaker import Breaker
+from sync_pipeline.sources.throttle.circuit import Policy
+from sync_pipeline.sources.woocommerce.errors import StoreFaultedError
 from sync_pipeline.stages.opening import connect_demo
 from sync_pipeline_tests.cli.conftest import Cli, Ran
 
@@ -38,6 +42,17 @@ class TestConnect:
         document = connect(cli, "--json").document
 
         assert document["unset_variables"] == ["SHOP_KEY", "SHOP_SECRET"]
+
+    def test_given_a_rate_when_connected_then_it_is_kept_with_the_connection(
+        self, cli: Cli, database: Database
+    ):
+        connect(cli, requests_per_second="2.5")
+
+        assert find_connection(database, "shop").options == {"requests_per_second": 2.5}
+
+    @pytest.mark.parametrize("rate", ["-1", "nan", "inf", "fast"])
+    def test_given_no_rate_when_connected_then_it_is_refused(self, cli: Cli, rate: str):
+        assert connect(cli, requests_per_second=rate).exit_code == 2
 
     @pytest.mark.parametrize(
         "url", ["shop.example", "ftp://shop.example", "https://", "demo:recorded", "https://a b"]
@@ -108,6 +123,21 @@ class TestDoctor:
         seen = {one["check"]: one["seen"] for one in ran.document["findings"]}
         assert ran.exit_code == 0
         assert seen["auth"] == "oauth1"
+
+    def test_given_an_open_circuit_when_examined_then_it_says_so_and_when_it_is_tried_again(
+        self, cli: Cli, database: Database
+    ):
+        demo = connect_demo(database)
+        policy = Policy.of(SourceSettings())
+        Breaker(database, demo, policy).gave_up(StoreFaultedError("answered 500."), None)
+
+        ran = cli("doctor", "demo", "--json")
+
+        found = {one["check"]: one for one in ran.document["findings"]}["circuit"]
+        assert ran.exit_code == 0  # the store is well again, and the sync finds out by itself
+        assert found["outcome"] == "warn"
+        assert "woocommerce.store_faulted" in found["seen"]
+        assert "UTC" in found["remedy"]
 
     def test_given_keys_that_are_not_set_when_examined_then_the_variables_are_named(self, cli: Cli):
         connect(cli)

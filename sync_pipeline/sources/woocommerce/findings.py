@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from sync_pipeline.errors import SyncError
+from sync_pipeline.sources.throttle.circuit import Circuit
 from sync_pipeline.sources.woocommerce.addresses import API_NAMESPACE
 from sync_pipeline.sources.woocommerce.auth import AuthForm
 from sync_pipeline.sources.woocommerce.client import Answer
@@ -165,6 +166,23 @@ def version(status: Answer | SyncError) -> Finding:
     names = {"version": "WooCommerce", "wp_version": "WordPress", "php_version": "PHP"}
     seen = ", ".join(f"{name} {told[key]}" for key, name in names.items() if told.get(key))
     return Finding("version", Outcome.OK if seen else Outcome.WARN, seen or "not told")
+
+
+def circuit(now: Circuit) -> Finding:
+    """Whether syncs ask the store at all, whatever it just answered to the doctor."""
+    if now.state == "closed" and now.failure_count == 0:
+        return Finding("circuit", Outcome.OK, "closed")
+    why = f"{now.failure_count} failures in a row, the last {now.last_error_code}"
+    if now.state == "closed":
+        return Finding("circuit", Outcome.OK, f"closed, {why}")
+    if now.state == "half_open":
+        remedy = "Nothing, if the other lines are well: it closes when that request is answered."
+        return Finding("circuit", Outcome.WARN, f"half open, one request tries ({why})", remedy)
+    remedy = (
+        f"Mend what the other lines say. The first sync after {now.open_until:%H:%M:%S} UTC "
+        "tries again, by itself."
+    )
+    return Finding("circuit", Outcome.WARN, f"open, syncs do not ask the store ({why})", remedy)
 
 
 def failed(check: str, error: SyncError) -> Finding:
