@@ -1,18 +1,18 @@
-"""How a queue looks: a row of the list, a line, a bar, or whole.
+"""How a queue looks: a row of the list, or whole.
 
-Belongs here: layout, pure. Does not: reading (queue/progress.py), printing (status.py).
+Belongs here: layout, pure. Does not: a moment of one that is followed (live_view.py), reading
+(queue/progress.py), printing (status.py).
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from rich.console import Group, RenderableType
-from rich.progress_bar import ProgressBar
 from rich.table import Table
-from rich.text import Text
 
-from sync_pipeline.cli import output
+from sync_pipeline.cli import live_view, output
 from sync_pipeline.cli.output import duration, moment, number, said
-from sync_pipeline.queue.progress import FailedLine, Milestone, Progress, Standing
+from sync_pipeline.queue.progress import FailedLine, Milestone, Standing
 
 
 def listing(queues: Sequence[Standing]) -> Table:
@@ -28,7 +28,7 @@ def listing(queues: Sequence[Standing]) -> Table:
             it.connection,
             it.entity,
             _state(one),
-            number(it.total_count),
+            number(one.line_count),
             number(it.created_count),
             number(it.updated_count),
             number(it.unchanged_count),
@@ -37,23 +37,6 @@ def listing(queues: Sequence[Standing]) -> Table:
             "[yellow]needs a person[/yellow]" if it.is_action_required else "",
         )
     return table
-
-
-def one_line(now: Standing) -> str:
-    """How it stands, in one plain line."""
-    it = now.progress
-    eta = "" if it.eta_seconds is None or now.is_over else f", {duration(it.eta_seconds)} left"
-    return (
-        f"{it.connection} {it.entity} {it.state}: {it.processed_count:,} of {it.total_count:,} "
-        f"lines ({it.completion_percent:.0f} %), {it.failed_count:,} failed, "
-        f"{it.items_per_min:,.0f} a minute{eta}"
-    )
-
-
-def bar(now: Standing) -> RenderableType:
-    """How it stands, with a bar."""
-    percent = now.progress.completion_percent
-    return Group(ProgressBar(total=100, completed=percent, width=60), Text(one_line(now)))
 
 
 def whole(
@@ -66,7 +49,9 @@ def whole(
         "",
         output.facts(_facts(now)),
     ]
-    if it.is_action_required:
+    if now.alarm:
+        parts += ["", f"[red]{said(now.alarm[:1].upper() + now.alarm[1:])}.[/red]"]
+    if it.is_action_required and now.is_over:
         parts += ["", f"[yellow]Needs a person: {said(it.action_required_reason)}[/yellow]"]
     if happened:
         parts += ["", "What happened (UTC)", _timeline(happened)]
@@ -87,14 +72,12 @@ def _facts(now: Standing) -> list[tuple[str, str]]:
     it = now.progress
     rows = [
         ("read", _read(now)),
-        (
-            "lines",
-            _lines(it),
-        ),
+        ("lines", _lines(now)),
         ("created", number(it.created_count)),
         ("updated", number(it.updated_count)),
         ("unchanged", number(it.unchanged_count)),
-        ("progress", f"{it.completion_percent:g} %{_pace(now)}"),
+        ("progress", _progress(now)),
+        ("batches", live_view.batches(now.batches)),
         ("stage", f"{now.stage}, {_starts(it.process_count)}"),
         ("lifetime value", f"rule {now.lifetime_value_rule}"),
         ("organization", said(now.org_id)),
@@ -103,6 +86,8 @@ def _facts(now: Standing) -> list[tuple[str, str]]:
     if now.filters:
         words = ", ".join(f"{name} {said(value)}" for name, value in now.filters.items())
         rows.insert(0, ("only", words))
+    if stopped := live_view.stops(now, datetime.now(UTC)):
+        rows.append(("stands still", f"[yellow]{said('; '.join(stopped))}[/yellow]"))
     if now.finished_at is not None:
         took = (now.finished_at - now.created_at).total_seconds()
         rows.append(("finished", f"{moment(now.finished_at)} UTC, after {duration(took)}"))
@@ -117,11 +102,15 @@ def _read(now: Standing) -> str:
         False: "[yellow]not proven complete[/yellow]",
         None: "a part" if now.filters else "not known yet",
     }[now.is_complete]
+    if now.stage == "extract":
+        it = now.progress
+        return f"{number(it.processed_count)} of {number(it.total_count)} so far"
     return f"{number(now.scanned_count)} of {number(now.source_total)} ({proof})"
 
 
-def _lines(it: Progress) -> str:
-    if not it.total_count:
+def _lines(now: Standing) -> str:
+    it = now.progress
+    if not now.line_count:
         return "0, nothing to change" if it.state == "done" else "0"
     counts = {
         "done": it.done_count,
@@ -131,18 +120,16 @@ def _lines(it: Progress) -> str:
         "cancelled": it.cancelled_count,
     }
     parts = ", ".join(f"{number(count)} {what}" for what, count in counts.items() if count)
-    return f"{number(it.total_count)}: {parts}"
+    return f"{number(now.line_count)}: {parts}"
 
 
 def _starts(count: int) -> str:
     return {0: "not started yet", 1: "started once"}.get(count, f"started {count} times")
 
 
-def _pace(now: Standing) -> str:
-    it = now.progress
-    pace = f", {it.items_per_min:,.0f} a minute" if it.items_per_min else ""
-    left = it.eta_seconds if not now.is_over else None
-    return pace + (f", {duration(left)} left" if left is not None else "")
+def _progress(now: Standing) -> str:
+    pace = live_view.pace(now)
+    return f"{now.progress.completion_percent:g} % of the {now.unit}{f', {pace}' if pace else ''}"
 
 
 def _by(now: Standing) -> str:

@@ -1,7 +1,7 @@
 """`sync-pipeline status`: how syncs stand.
 
 Belongs here: which queues are shown and how often. Does not: reading (queue/progress.py), layout
-(queue_view.py).
+(queue_view.py, live_view.py).
 
 With --json a queue is printed with exactly the keys of queue.progress.Progress; without a queue
 {"queues": [...]} of them. With --watch --json each change is one document on one line.
@@ -9,16 +9,18 @@ With --json a queue is printed with exactly the keys of queue.progress.Progress;
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 from rich.live import Live
 
-from sync_pipeline.cli import output, queue_view
+from sync_pipeline.cli import live_view, output, queue_view
 from sync_pipeline.errors import InputError
 from sync_pipeline.postgres.database import Database
+from sync_pipeline.queue.lookup import queue_meant
 from sync_pipeline.queue.progress import Standing, failed_lines, milestones, recent, standing
-from sync_pipeline.queue.queues import Queue, find_queue, latest_queue
+from sync_pipeline.queue.queues import Queue, latest_queue
 from sync_pipeline.settings import DatabaseSettings
 
 app = typer.Typer(add_completion=False)
@@ -29,10 +31,10 @@ _REFRESH_SECONDS = 1.0
 
 @app.command()
 def status(
-    queue: Annotated[str | None, typer.Argument(help="A queue's id.")] = None,
+    queue: Annotated[str | None, typer.Argument(help="A queue's id, or how it begins.")] = None,
     *,
     latest: Annotated[bool, typer.Option("--latest", help="The newest queue.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Until it is finished.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow it until it is finished.")] = False,
     most: Annotated[int, typer.Option(help="How many queues to list.", min=1, max=1000)] = 20,
     as_json: output.AsJson = False,
 ) -> None:
@@ -44,15 +46,16 @@ def status(
             _list(recent(database, most=most), as_json=as_json)
             return
         chosen = (
-            find_queue(database, queue)
+            queue_meant(database, queue)
             if queue is not None
             else latest_queue(database, connection=None, entity=None)
         )
         if watch:
-            _watch(database, chosen, as_json=as_json)
+            if _is_watched_to_its_end(database, chosen, as_json=as_json) and not as_json:
+                _print_whole(database, chosen)
         elif as_json:
             output.print_json(standing(database, chosen).progress)
-        if not as_json:
+        else:
             _print_whole(database, chosen)
 
 
@@ -76,26 +79,33 @@ def _print_whole(database: Database, queue: Queue) -> None:
     )
 
 
-def _watch(database: Database, queue: Queue, *, as_json: bool) -> None:
+def _is_watched_to_its_end(database: Database, queue: Queue, *, as_json: bool) -> bool:
+    """Follow the queue until it is finished; False when Ctrl-C came first."""
     console = output.stdout()
-    if as_json:
-        for now in _changes(database, queue):
-            output.print_json_line(now.progress)
-    elif console.is_terminal:
-        with Live(console=console, refresh_per_second=4, transient=True) as live:
-            for now in _changes(database, queue):
-                live.update(queue_view.bar(now))
-    else:
-        for now in _changes(database, queue):
-            typer.echo(queue_view.one_line(now))
+    try:
+        if as_json:
+            for now in _moments(database, queue):
+                output.print_json_line(now.progress)
+        elif console.is_terminal:
+            with Live(console=console, auto_refresh=False, transient=True) as shown:
+                # A wait for the next try counts down though nothing else changes.
+                for now in _moments(database, queue, changes_only=False):
+                    shown.update(live_view.live(now, datetime.now(UTC)), refresh=True)
+        else:
+            for now in _moments(database, queue):
+                typer.echo(live_view.one_line(now, datetime.now(UTC)))
+    except KeyboardInterrupt:
+        output.stderr().print("Watching ended; the sync is as it was.")
+        return False
+    return True
 
 
-def _changes(database: Database, queue: Queue) -> Iterator[Standing]:
-    """How it stands, whenever that is another, until nothing moves any more."""
+def _moments(database: Database, queue: Queue, *, changes_only: bool = True) -> Iterator[Standing]:
+    """How it stands, once a second, until nothing moves any more."""
     before = None
     while True:
         now = standing(database, queue)
-        if now != before:
+        if now != before or not changes_only:
             yield now
         if now.is_over:
             return

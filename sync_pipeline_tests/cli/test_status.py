@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from sync_pipeline.cli import status as status_command
 from sync_pipeline.entities.woocommerce_customers import CUSTOMERS
 from sync_pipeline.postgres.database import Database
@@ -11,7 +13,9 @@ from sync_pipeline_tests.factories import (
     apply_records,
     customer,
     fill_queue,
+    land_records,
     make_connection,
+    make_queue,
     queue_settings,
 )
 
@@ -126,3 +130,94 @@ class TestWatch:
 
         assert ran.stdout.startswith("shop customers done: 1 of 1 lines (100 %)")
         assert "What happened" in ran.stdout
+
+    def test_given_ctrl_c_when_watching_then_it_ends_without_a_word_about_errors(
+        self, cli: Cli, database: Database, monkeypatch
+    ):
+        queue = fill_queue(database, make_connection(database), [customer(1), customer(2)])
+
+        def interrupt(_seconds: float) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(status_command.time, "sleep", interrupt)
+
+        ran = cli("status", str(queue.id), "--watch")
+
+        assert ran.exit_code == 0
+        assert ran.stdout == "shop customers processing: 0 of 2 lines (0 %), 0 failed\n"
+        assert "Watching ended" in ran.stderr
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            ("is_paused = true", "processing (paused): 0 of 2 lines (0 %), 0 failed, paused"),
+            (
+                "retry_at = now() + interval '30 s', last_error_code = 'source.down',"
+                " last_error = 'it [/answers] 500'",
+                "after source.down: it [/answers] 500",
+            ),
+            (
+                "is_action_required = true, action_required_reason = 'keys are wrong'",
+                "needs a person: keys are wrong",
+            ),
+            ("stage_lease_until = now() - interval '1 s'", "its process is gone"),
+        ],
+    )
+    def test_given_a_queue_that_stands_still_when_watched_then_it_says_why(
+        self, cli: Cli, database: Database, monkeypatch, change, words
+    ):
+        queue = fill_queue(database, make_connection(database), [customer(1), customer(2)])
+        change_queue(database, change)
+
+        def end_instead_of_waiting(_seconds: float) -> None:
+            change_queue(database, "stage = 'finished', finished_at = now(), cancelled_at = now()")
+
+        monkeypatch.setattr(status_command.time, "sleep", end_instead_of_waiting)
+
+        ran = cli("status", str(queue.id), "--watch")
+
+        still, ended = ran.stdout.splitlines()[:2]
+        assert words in still
+        assert ended.startswith("shop customers cancelled")
+
+    def test_given_a_queue_that_stands_still_when_printed_whole_then_it_says_why(
+        self, cli: Cli, database: Database
+    ):
+        fill_queue(database, make_connection(database), [customer(1)])
+        change_queue(database, "retry_at = now() + interval '90 s', last_error = 'no answer'")
+
+        assert "no answer" in cli("status", "--latest").stdout
+
+
+class TestReading:
+    def test_given_a_store_that_is_read_when_asked_then_records_are_its_progress(
+        self, cli: Cli, database: Database
+    ):
+        queue = make_queue(database, make_connection(database))
+        land_records(database, queue, "customers", [customer(1), customer(2)])
+        with database.owner() as conn:
+            conn.execute("UPDATE sync_page SET total = 8")
+
+        document = cli("status", str(queue.id), "--json").document
+        words = cli("status", str(queue.id)).stdout
+
+        assert (document["processed_count"], document["total_count"]) == (2, 8)
+        assert document["completion_percent"] == 25.0
+        assert "2 of 8 so far" in words
+
+
+class TestAlarm:
+    def test_given_nothing_but_failures_when_printed_then_the_store_and_mapping_are_suspected(
+        self, cli: Cli, database: Database
+    ):
+        apply_records(database, make_connection(database), [customer(1, email="none")])
+
+        assert (
+            "Every line failed: check the store and the mapping."
+            in cli("status", "--latest").stdout
+        )
+
+
+def change_queue(database: Database, change: str) -> None:
+    with database.owner() as conn:
+        conn.execute(f"UPDATE sync_queue SET {change}")  # type: ignore[arg-type]
