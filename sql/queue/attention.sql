@@ -25,8 +25,8 @@ never_compared AS (
       AND %(after_queue_no)s = 0
 )
 SELECT
-    q.queue_no, q.id::text AS queue_id, q.org_id::text AS org_id, c.name AS connection, q.entity,
-    q.stage, q.process_count, q.is_paused, q.cancelled_at IS NOT NULL AS is_cancelled,
+    q.queue_no, q.id::text AS queue_id, q.org_id::text AS org_id, c.name AS connection, c.system,
+    q.entity, q.stage, q.process_count, q.is_paused, q.cancelled_at IS NOT NULL AS is_cancelled,
     q.is_action_required, q.stage_lease_until AS lease_until, q.retry_at, q.last_error_code,
     q.created_at, q.last_dagster_run_id, batch.next_due_at,
     circuit.open_until AS circuit_open_until

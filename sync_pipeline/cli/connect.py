@@ -18,6 +18,7 @@ import typer
 from sync_pipeline.cli import output
 from sync_pipeline.errors import InputError
 from sync_pipeline.postgres.database import Database
+from sync_pipeline.queue.due import EVERY_MINUTES
 from sync_pipeline.settings import DatabaseSettings
 from sync_pipeline.sources import connections
 from sync_pipeline.sources.woocommerce.addresses import normalize_base_url
@@ -35,7 +36,7 @@ def systems() -> None:
 
 
 @app.command()
-def woocommerce(
+def woocommerce(  # noqa: PLR0913  (its options)
     name: Annotated[str, typer.Argument(help="What to call it: a-z, 0-9, - and _.")],
     *,
     org: Annotated[str, typer.Option(help="The organization it belongs to.")],
@@ -48,6 +49,13 @@ def woocommerce(
     requests_per_second: Annotated[
         float | None,
         typer.Option(min=0, max=1000, help="To this store, of all processes; 0: no limit."),
+    ] = None,
+    every_minutes: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Minutes between its scheduled syncs; 0: none. SYNC_DELTA_EVERY_MINUTES, 60.",
+        ),
     ] = None,
     as_json: output.AsJson = False,
 ) -> None:
@@ -67,7 +75,11 @@ def woocommerce(
             base_url=base_url,
             key_env=key_env,
             secret_env=secret_env,
-            options=_given(customer_role=role, requests_per_second=requests_per_second),
+            options=_given(
+                customer_role=role,
+                requests_per_second=requests_per_second,
+                **{EVERY_MINUTES: every_minutes},
+            ),
         )
     unset = [variable for variable in (key_env, secret_env) if not os.environ.get(variable)]
     if as_json:

@@ -78,7 +78,9 @@ def _serve(settings: DatabaseSettings, url: str, port: int) -> bool:
     """Run the UI and the daemon until a signal; False when one of them ended by itself."""
     from sync_pipeline.orchestration.instance import dagster_environment  # noqa: PLC0415
 
-    environment = os.environ | dagster_environment(settings, url)
+    # What an operator would switch on by hand, unless they said no.
+    automatic = {"SYNC_SCHEDULES": os.environ.get("SYNC_SCHEDULES", "on")}
+    environment = os.environ | dagster_environment(settings, url) | automatic
     console = output.stdout()
     address = f"http://{_HOST}:{port}"
     with tempfile.TemporaryDirectory(prefix="sync-pipeline-") as directory:

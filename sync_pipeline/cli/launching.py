@@ -13,9 +13,10 @@ from sync_pipeline.cli.progress_bar import showing_progress
 from sync_pipeline.entities import entity_of
 from sync_pipeline.errors import UnknownQueueError
 from sync_pipeline.postgres.database import Database
+from sync_pipeline.queue.failures import forgive
 from sync_pipeline.queue.filters import Filters
-from sync_pipeline.queue.queues import latest_queue
-from sync_pipeline.settings import DatabaseSettings
+from sync_pipeline.queue.queues import Queue, latest_queue, open_queue
+from sync_pipeline.settings import DatabaseSettings, QueueSettings
 from sync_pipeline.sources.connections import Connection, find_connection
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class SyncOrder:
     filters: Filters = Filters()  # noqa: RUF009  (frozen)
     idempotency_key: str | None = None
     batch_size: int | None = None
+    is_full: bool = False
+    created_by: str = "sync-pipeline"
 
 
 def run_sync(
@@ -48,10 +51,7 @@ def run_sync(
         InputError: unknown connection or entity, keys not set, another sync is open.
         KeyboardInterrupt: Ctrl-C; Dagster has noted it with the run.
     """
-    connection = find_connection(database, order.connection)
-    entity_of(connection.system, order.entity)
-    if not connection.base_url.startswith("demo:"):
-        connection.keys()
+    connection = _checked(database, order)
     if not is_quiet:
         _say_what_is_resumed(database, connection, order)
 
@@ -67,8 +67,65 @@ def run_sync(
             filters=order.filters,
             idempotency_key=order.idempotency_key,
             batch_size=order.batch_size,
+            is_full=order.is_full,
+            created_by=order.created_by,
             on_progress=told,
         )
+    return _uninterrupted(report)
+
+
+def run_queue(
+    settings: DatabaseSettings, database: Database, queue: Queue, *, is_quiet: bool
+) -> "SyncReport":
+    """Go on with a queue as a Dagster job in this process, and wait for its end.
+
+    Raises:
+        KeyboardInterrupt: as `run_sync`.
+    """
+    from sync_pipeline.orchestration.instance import ensure_instance  # noqa: PLC0415  (seconds)
+    from sync_pipeline.orchestration.launch import resume_queue  # noqa: PLC0415
+
+    with ensure_instance(settings, database.url) as instance, showing_progress(is_quiet) as told:
+        report = resume_queue(instance, database, str(queue.id), on_progress=told)
+    return _uninterrupted(report)
+
+
+def open_sync(database: Database, order: SyncOrder) -> tuple[Queue, bool]:
+    """Check the order and open its queue, for a daemon to work on; the queue, and if it is new.
+
+    One that stands open and waits, for a person or for its next attempt, waits no longer.
+
+    Raises:
+        InputError: as `run_sync`; whether the keys are set is the daemon's business.
+    """
+    connection = find_connection(database, order.connection)
+    entity_of(connection.system, order.entity)
+    configured = QueueSettings()
+    size = configured.batch_size if order.batch_size is None else order.batch_size
+    queue, is_new = open_queue(
+        database,
+        connection,
+        order.entity,
+        settings=configured.model_copy(update={"batch_size": size}),
+        filters=order.filters,
+        idempotency_key=order.idempotency_key,
+        created_by=order.created_by,
+        is_full=order.is_full,
+    )
+    if not is_new:
+        forgive(database, queue)
+    return queue, is_new
+
+
+def _checked(database: Database, order: SyncOrder) -> Connection:
+    connection = find_connection(database, order.connection)
+    entity_of(connection.system, order.entity)
+    if not connection.base_url.startswith("demo:"):
+        connection.keys()
+    return connection
+
+
+def _uninterrupted(report: "SyncReport") -> "SyncReport":
     if report.error is not None and _INTERRUPTED in report.error:
         raise KeyboardInterrupt
     return report

@@ -6,12 +6,13 @@ Exit code 1 when the sync failed, and when it is `partial`: something was not ap
 proven, and the reason is printed. 0 means that both sides agree, or that the filter was met.
 """
 
+import getpass
 from typing import Annotated
 
 import typer
 
 from sync_pipeline.cli import failures, output, summary
-from sync_pipeline.cli.launching import SyncOrder, run_sync
+from sync_pipeline.cli.launching import SyncOrder, open_sync, run_sync
 from sync_pipeline.errors import InputError
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.filters import Filters
@@ -21,7 +22,7 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def sync(
+def sync(  # noqa: PLR0913  (its options)
     name: Annotated[str, typer.Argument(help="The connection.")],
     *,
     entity: Annotated[str, typer.Option(help="What to sync.")] = "customers",
@@ -36,6 +37,15 @@ def sync(
     idempotency_key: Annotated[
         str | None, typer.Option(help="The same key again is the same sync, resumed.")
     ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Read all orders again, not only what changed.")
+    ] = False,
+    created_by: Annotated[
+        str | None, typer.Option(help="Who asks for it; you, when left out.")
+    ] = None,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Leave the work to a running Dagster daemon.")
+    ] = False,
     as_json: output.AsJson = False,
 ) -> None:
     """Bring one entity of a connection up to date, through Dagster.
@@ -51,7 +61,12 @@ def sync(
         filters=Filters(limit=limit, email=email, external_id=external_id),
         idempotency_key=idempotency_key,
         batch_size=batch_size,
+        is_full=full,
+        created_by=created_by or getpass.getuser(),
     )
+    if no_wait:
+        _open(order, as_json=as_json)
+        return
     settings = DatabaseSettings()
     with Database.open(settings) as database:
         report = run_sync(settings, database, order, is_quiet=as_json)
@@ -63,3 +78,15 @@ def sync(
             summary.print_report(database, report)
     if not summary.is_success(report):
         raise typer.Exit(failures.FAILED)
+
+
+def _open(order: SyncOrder, *, as_json: bool) -> None:
+    """Open the queue and say its id; nothing is read here."""
+    with Database.open(DatabaseSettings()) as database:
+        queue, is_new = open_sync(database, order)
+    if as_json:
+        output.print_json({"success": True, "queue_id": str(queue.id), "is_new": is_new})
+        return
+    words = "Opened" if is_new else "It was started before:"
+    output.show(f"{words} {queue.id}. A running daemon starts it within seconds.")
+    output.show(f"Watch it: sync-pipeline status {queue.id} --watch")

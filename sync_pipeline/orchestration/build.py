@@ -6,25 +6,37 @@ Belongs here: assembly. Does not: what is assembled. Nothing here reads the envi
 import dagster as dg
 
 from sync_pipeline.entities import ENTITIES
+from sync_pipeline.orchestration.actions import action_jobs
 from sync_pipeline.orchestration.assets import entity_assets
 from sync_pipeline.orchestration.jobs import sync_job
 from sync_pipeline.orchestration.queue_sensors import queue_sensors
 from sync_pipeline.orchestration.resource import SyncResource
 from sync_pipeline.orchestration.run_failures import run_failure_sensor
+from sync_pipeline.orchestration.schedules import sync_schedules
 from sync_pipeline.orchestration.sensors import connections_sensor
+from sync_pipeline.settings import AutomationSettings
 
 
-def build_definitions(*, sync: SyncResource | None = None) -> dg.Definitions:
+def build_definitions(
+    *, sync: SyncResource | None = None, automation: AutomationSettings | None = None
+) -> dg.Definitions:
     """Everything Dagster loads.
 
     Args:
         sync: the database and the stores to work with; those of the environment when None.
+        automation: what starts by the clock; nothing when None, until somebody switches it on.
     """
+    automation = automation or AutomationSettings.model_construct()
     syncs = [sync_job(entity) for entity in ENTITIES]
     return dg.Definitions(
         assets=[asset for entity in ENTITIES for asset in entity_assets(entity)],
-        jobs=syncs,
+        jobs=[*syncs, *action_jobs()],
         sensors=[connections_sensor, *queue_sensors(syncs), run_failure_sensor],
+        schedules=[
+            schedule
+            for entity, job in zip(ENTITIES, syncs, strict=True)
+            for schedule in sync_schedules(entity, job, automation)
+        ],
         resources={"sync": sync or SyncResource()},
         executor=dg.in_process_executor,
     )

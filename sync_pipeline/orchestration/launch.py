@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import dagster as dg
 
-from sync_pipeline.entities import Entity, entity_of
+from sync_pipeline.entities import entity_of
 from sync_pipeline.orchestration.config import SyncConfig
 from sync_pipeline.orchestration.execution import execute_here
 from sync_pipeline.orchestration.jobs import job_name, run_config
@@ -19,9 +19,10 @@ from sync_pipeline.orchestration.processes import close_dead_runs
 from sync_pipeline.orchestration.progress import OnProgress, listening
 from sync_pipeline.orchestration.resource import provided
 from sync_pipeline.orchestration.runs import run_tags
-from sync_pipeline.orchestration.tags import QUEUE_TAG
+from sync_pipeline.orchestration.tags import PARTITION_TAG, QUEUE_TAG
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.filters import Filters
+from sync_pipeline.queue.heartbeat import announce
 from sync_pipeline.queue.queues import Queue, find_queue, open_queue, queue_status
 from sync_pipeline.settings import QueueSettings
 from sync_pipeline.sources.connections import find_connection
@@ -67,7 +68,7 @@ class SyncReport:
     status: Mapping[str, Any]
 
 
-def launch_sync(
+def launch_sync(  # noqa: PLR0913  (what a person may ask of a sync)
     instance: dg.DagsterInstance,
     database: Database,
     connection_name: str,
@@ -76,11 +77,15 @@ def launch_sync(
     filters: Filters | None = None,
     idempotency_key: str | None = None,
     batch_size: int | None = None,
+    is_full: bool = False,
+    created_by: str = "sync-pipeline",
     on_progress: OnProgress | None = None,
 ) -> SyncReport:
     """Sync one entity of a connection through the job `sync_<entity>`, and wait for it.
 
     Args:
+        is_full: read everything, not only what changed since the last sync.
+        created_by: who asked for it; kept with the queue.
         on_progress: told after each page and batch, from worker threads.
 
     Raises:
@@ -89,9 +94,12 @@ def launch_sync(
         KeyboardInterrupt: Ctrl-C. The run has ended as failed; what was done is kept.
     """
     connection = find_connection(database, connection_name)
-    declared = entity_of(connection.system, entity)
+    entity_of(connection.system, entity)
     config = SyncConfig(
-        **(filters or Filters()).as_dict(), idempotency_key=idempotency_key, batch_size=batch_size
+        **(filters or Filters()).as_dict(),
+        idempotency_key=idempotency_key,
+        batch_size=batch_size,
+        full=is_full,
     )
     # Opened here, so that what cannot be is said before there is a run; the run joins it.
     queue, is_new = open_queue(
@@ -101,32 +109,60 @@ def launch_sync(
         settings=config.queue_settings(QueueSettings()),
         filters=config.filters(),
         idempotency_key=idempotency_key,
-        created_by="sync-pipeline",
+        created_by=created_by,
+        is_full=is_full,
     )
-    close_dead_runs(instance)
-    ensure_partition(instance, connection.name)
-    with provided(database), listening(on_progress):
-        result = _execute(instance, declared, queue, config)
-    if _was_interrupted(result):
-        raise KeyboardInterrupt
+    result = _execute(instance, database, queue, config, on_progress)
     return _report(instance, database, queue, result, is_new=is_new)
 
 
+def resume_queue(
+    instance: dg.DagsterInstance,
+    database: Database,
+    queue_id: str,
+    *,
+    on_progress: OnProgress | None = None,
+) -> SyncReport:
+    """Go on with a queue wherever it stands, in this process, and wait for its end.
+
+    Raises:
+        InputError, UnknownQueueError: no such queue.
+        KeyboardInterrupt: as `launch_sync`.
+    """
+    queue = find_queue(database, queue_id)
+    config = SyncConfig(queue_id=str(queue.id))
+    result = _execute(instance, database, queue, config, on_progress)
+    return _report(instance, database, queue, result, is_new=False)
+
+
 def _execute(
-    instance: dg.DagsterInstance, entity: Entity, queue: Queue, config: SyncConfig
+    instance: dg.DagsterInstance,
+    database: Database,
+    queue: Queue,
+    config: SyncConfig,
+    on_progress: OnProgress | None,
 ) -> dg.JobExecutionResult:
+    """Execute the queue's job here; sensors that look meanwhile see that it is worked on."""
+    announce(database, queue)
+    close_dead_runs(instance)
+    ensure_partition(instance, queue.connection)
+    entity = entity_of(queue.source_system, queue.entity)
     run_id = str(uuid.uuid4())
-    return execute_here(
-        instance,
-        job_name(entity.name),
-        run_id=run_id,
-        tags={"dagster/partition": queue.connection, **run_tags(run_id, queue)},
-        run_config={
-            **run_config(entity, config.model_dump(exclude_none=True)),
-            # The log is in the UI; the terminal belongs to who called.
-            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-        },
-    )
+    with provided(database), listening(on_progress):
+        result = execute_here(
+            instance,
+            job_name(entity.name),
+            run_id=run_id,
+            tags={PARTITION_TAG: queue.connection, **run_tags(run_id, queue)},
+            run_config={
+                **run_config(entity, config.model_dump(exclude_none=True)),
+                # The log is in the UI; the terminal belongs to who called.
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            },
+        )
+    if _was_interrupted(result):
+        raise KeyboardInterrupt
+    return result
 
 
 def _was_interrupted(result: dg.JobExecutionResult) -> bool:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import dagster as dg
 
-from sync_pipeline.entities import ENTITIES, Entity
+from sync_pipeline.entities import entity_of
 from sync_pipeline.orchestration.jobs import job_name, run_config
 from sync_pipeline.orchestration.partitions import CONNECTIONS
 from sync_pipeline.orchestration.runs import queue_tags
@@ -25,7 +25,7 @@ def run_request(start: Start, now: datetime) -> dg.RunRequest:
     that is repeated starts nothing twice, and a run that died before it began is followed by
     another in the next minute.
     """
-    entity = _entity(start.entity)
+    entity = entity_of(start.system, start.entity)
     return dg.RunRequest(
         run_key=f"{start.queue_id} {start.process_count} {now:%Y-%m-%dT%H:%M}",
         job_name=job_name(entity.name),
@@ -50,7 +50,3 @@ def missing_partitions(
     known: AbstractSet[str] = set(instance.get_dynamic_partitions(str(CONNECTIONS.name)))
     missing = sorted(set(names) - known)
     return [CONNECTIONS.build_add_request(missing)] if missing else []
-
-
-def _entity(name: str) -> Entity:
-    return next(entity for entity in ENTITIES if entity.name == name)

@@ -4,7 +4,6 @@ Belongs here: reading what decides it, and the decision (pure). Does not: starti
 (orchestration/), what a run then does (stages/).
 """
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Final, Literal
 
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.statements import statement
+from sync_pipeline.queue.fairness import in_turns
 
 Reason = Literal["pending", "retry", "recovery"]
 
@@ -39,6 +39,7 @@ class Attention:
     queue_id: str
     org_id: str
     connection: str
+    system: str
     entity: str
     stage: str
     process_count: int
@@ -92,6 +93,7 @@ class Start:
     queue_id: str
     org_id: str
     connection: str
+    system: str
     entity: str
     process_count: int
     reason: Reason
@@ -128,25 +130,13 @@ def queues_to_start(
             queue_id=row.queue_id,
             org_id=row.org_id,
             connection=row.connection,
+            system=row.system,
             entity=row.entity,
             process_count=row.process_count,
             reason=row.reason,
         )
         for row in in_turns(waiting)[:limit]
     ]
-
-
-def in_turns(rows: Iterable[Attention]) -> list[Attention]:
-    """One queue of each organization, then the next of each, and so on; oldest due first."""
-    of_organization: dict[str, list[Attention]] = defaultdict(list)
-    for row in sorted(rows, key=lambda row: (row.due_at, row.queue_no)):
-        of_organization[row.org_id].append(row)
-    turns = [
-        (turn, row.due_at, row.queue_no, row)
-        for queues in of_organization.values()
-        for turn, row in enumerate(queues)
-    ]
-    return [row for *_, row in sorted(turns, key=lambda turn: turn[:3])]
 
 
 def needing_attention(

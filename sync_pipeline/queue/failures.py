@@ -134,6 +134,12 @@ def record_success(database: Database, queue: Queue) -> None:
         conn.execute(statement("queue/clear_failure"), {"queue_no": queue.queue_no})
 
 
+def forgive(database: Database, queue: Queue) -> None:
+    """A person wants the open queue worked on, whatever failed before."""
+    with database.organization(queue.org_id) as conn:
+        conn.execute(statement("queue/forgive"), {"queue_no": queue.queue_no})
+
+
 def _is_idle_since(conn: DictConnection, queue: Queue, run_id: str) -> bool:
     row = _standing(conn, queue)
     return (

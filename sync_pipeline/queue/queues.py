@@ -75,7 +75,7 @@ def open_queue(
     """Open a queue, or return the one that this start means, to be resumed.
 
     A key that was used before means that first queue, finished or not. Without a key an open
-    queue with the same filters is joined.
+    queue with the same filters is joined, unless everything is wanted and it reads changes only.
 
     Returns:
         The queue, and whether it is new.
@@ -118,7 +118,8 @@ def open_queue(
         )
     # The same key: another process made it between our two looks.
     is_meant = standing.idempotency_key == idempotency_key and idempotency_key is not None
-    is_joined = idempotency_key is None and standing.filters == filters
+    is_alike = standing.filters == filters and standing.is_full >= is_full
+    is_joined = idempotency_key is None and is_alike
     if not (is_meant or is_joined):
         raise _other_is_open(standing)
     return standing, False

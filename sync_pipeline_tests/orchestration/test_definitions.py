@@ -30,7 +30,7 @@ assert not os.listdir("."), os.listdir(".")
 
 
 def test_when_loaded_then_dagster_accepts_the_definitions():
-    dg.Definitions.validate_loadable(defs)
+    dg.Definitions.validate_loadable(defs())
 
 
 def test_when_built_then_each_entity_has_four_assets_in_one_group_and_a_job():
