@@ -15,7 +15,7 @@ SELECT
     pace.items_per_min,
     CASE
         WHEN s.stage = 'finished' THEN 0.0
-        WHEN pace.items_per_min > 0 THEN
+        WHEN s.stage <> 'enqueue' AND pace.items_per_min > 0 THEN
             round(greatest(amount.total_count - amount.processed_count, 0) * 60
                   / pace.items_per_min, 1)
     END AS eta_seconds,
@@ -47,7 +47,7 @@ CROSS JOIN LATERAL (
         greatest(s.work_began_at, now() - interval '60 s',
                  CASE WHEN s.stage = 'apply' THEN s.apply_began_at END) AS since
 ) AS work
--- What landed of each listing that was begun. Only while it is read: pages are soon purged.
+-- What landed of each listing that was begun. Only until there are lines: pages are soon purged.
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(listing.n_records), 0)::bigint AS n_records,
         sum(listing.total)::bigint AS total, coalesce(sum(listing.n_recent), 0) AS n_recent
@@ -57,7 +57,7 @@ CROSS JOIN LATERAL (
                   CASE WHEN p.listing = s.entity THEN (s.filters ->> 'limit')::bigint END) AS total,
             sum(p.n_records) FILTER (WHERE p.fetched_at > work.since) AS n_recent
         FROM sync_page AS p
-        WHERE p.queue_no = s.queue_no AND s.stage = 'extract'
+        WHERE p.queue_no = s.queue_no AND s.stage IN ('extract', 'enqueue')
         GROUP BY p.listing
     ) AS listing
 ) AS page
@@ -70,9 +70,9 @@ LEFT JOIN LATERAL (
 ) AS last_batch ON true
 CROSS JOIN LATERAL (
     SELECT
-        CASE s.stage WHEN 'extract' THEN page.n_records WHEN 'enqueue' THEN 0
+        CASE WHEN s.stage IN ('extract', 'enqueue') THEN page.n_records
              ELSE s.processed_count END AS processed_count,
-        CASE s.stage WHEN 'extract' THEN page.total WHEN 'enqueue' THEN s.source_total
+        CASE WHEN s.stage IN ('extract', 'enqueue') THEN page.total
              ELSE s.total_count END AS total_count
 ) AS amount
 CROSS JOIN LATERAL (

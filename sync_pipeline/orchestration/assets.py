@@ -56,7 +56,7 @@ def pages_asset(entity: Entity) -> dg.AssetsDefinition:
     )
     def pages(context: dg.AssetExecutionContext, config: SyncConfig, sync: SyncResource) -> Result:
         with opened(context, sync, entity, config) as work:
-            reporter = Reporter(context, "pages")
+            reporter = Reporter(context, "pages", work)
 
             def on_read(listing: str, n_records: int, total: int | None) -> None:
                 reporter.expect(listing, total)
@@ -128,7 +128,7 @@ def applied_asset(entity: Entity) -> dg.AssetsDefinition:
     def applied(context: dg.AssetExecutionContext, sync: SyncResource) -> Result:
         with found(context, sync, entity, reached="apply") as work:
             before = figures.status_of(work)
-            reporter = Reporter(context, "applied")
+            reporter = Reporter(context, "applied", work)
             reporter.expect("lines", before["total_count"], processed=before["processed_count"])
             outcome = upsert(
                 work.database,

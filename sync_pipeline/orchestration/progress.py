@@ -1,7 +1,8 @@
 """How far a stage is: told to whoever listens in this process, and noted in Dagster now and then.
 
-Belongs here: counting what batches report and how often it is worth an event. Does not: what a
-stage does (stages/), how a progress bar looks (cli/).
+Belongs here: counting what batches report for a bar, and how often the figures are worth an event.
+Does not: what a stage does (stages/), how a progress bar looks (cli/), the figures of the events:
+they are those of queue.progress, as everywhere.
 """
 
 import threading
@@ -13,6 +14,11 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import dagster as dg
+import psycopg
+
+from sync_pipeline.errors import SyncError
+from sync_pipeline.orchestration.runs import Work
+from sync_pipeline.queue.progress import Standing, standing
 
 Stage = Literal["pages", "queue", "applied", "reconciled"]
 
@@ -65,8 +71,9 @@ def listening(on_progress: OnProgress | None) -> Iterator[None]:
 class Reporter:
     """Counts one stage. Threads may call it at once; a call is cheap but once a second."""
 
-    def __init__(self, context: dg.AssetExecutionContext, stage: Stage) -> None:
+    def __init__(self, context: dg.AssetExecutionContext, stage: Stage, work: Work) -> None:
         self._context = context
+        self._work = work
         self._stage = stage
         self._listener = _listener.get()
         self._lock = threading.Lock()
@@ -95,13 +102,13 @@ class Reporter:
                 self._noted_at = time.monotonic()
         self._tell(now)
         if is_due:
-            self._observe(now)
+            self._observe()
 
     def finish(self) -> Progress:
         """The stage ended: note how it stands, whatever was noted last."""
         last = self._progress(is_last=True)
         self._tell(last)
-        self._observe(last)
+        self._observe()
         return last
 
     def _progress(self, *, is_last: bool) -> Progress:
@@ -120,19 +127,30 @@ class Reporter:
         if self._listener is not None:
             self._listener(progress)
 
-    def _observe(self, progress: Progress) -> None:
-        seconds = progress.elapsed_seconds
-        metadata: dict[str, int | float] = {
-            "processed": progress.processed,
-            "failed": progress.failed,
-            "per_second": round(self._processed / seconds if seconds > 0 else 0.0, 1),
-        }
-        if progress.total is not None:
-            metadata["total"] = progress.total
+    def _observe(self) -> None:
+        try:
+            now = standing(self._work.database, self._work.queue)
+        except (SyncError, psycopg.Error):
+            return  # what is wrong with the database is said by the stage itself
         self._context.log_event(
             dg.AssetObservation(
                 asset_key=self._context.asset_key,
                 partition=self._context.partition_key,
-                metadata=metadata,
+                metadata=observed(now),
             )
         )
+
+
+def observed(now: Standing) -> dict[str, int | float]:
+    """The figures of a queue as Dagster plots them: numbers only, and only what is known. Pure."""
+    it = now.progress
+    figures = {
+        "processed": it.processed_count,
+        "total": it.total_count,
+        "failed": it.failed_count,
+        "items_per_min": it.items_per_min,
+        "eta_seconds": it.eta_seconds,
+        "completion_percent": it.completion_percent,
+        "last_batch_items_per_min": now.batches.last_items_per_min,
+    }
+    return {name: value for name, value in figures.items() if value is not None}

@@ -141,7 +141,9 @@ class TestASync:
         assert last["applied"].metadata["processed"].value == 30
         assert last["applied"].metadata["failed"].value == 0
         assert last["pages"].metadata["processed"].value == 90  # customers and orders
-        assert all(one.metadata["per_second"].value > 0 for one in last.values())
+        assert all(one.metadata["items_per_min"].value > 0 for one in last.values())
+        assert all(one.metadata["completion_percent"].value == 100 for one in last.values())
+        assert last["applied"].metadata["eta_seconds"].value == 0
 
     def test_when_it_ends_then_run_and_queue_name_each_other(self, story):
         assert story.second_queue.last_dagster_run_id == story.second.run_id
