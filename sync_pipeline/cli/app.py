@@ -16,7 +16,8 @@ from typer.core import TyperCommand, TyperGroup
 
 from sync_pipeline import __version__
 
-# name -> (module, what it does); in the order of the help.
+# name -> (module, what it does); in the order of the help. A module of several commands names the
+# app of each after a colon.
 _COMMANDS = {
     "demo": (
         "demo",
@@ -28,6 +29,13 @@ _COMMANDS = {
     "doctor": ("doctor", "Examine a connection and say what to do about it."),
     "sync": ("sync", "Bring one entity of a connection up to date."),
     "status": ("status", "How syncs stand: the last ones, or one of them whole."),
+    "retry": ("actions:retry_app", "Try a sync's failed lines again."),
+    "force-done": ("actions:force_done_app", "Cancel what is left of a sync and call it done."),
+    "pause": ("actions:pause_app", "Stop a sync after the batch in hand."),
+    "resume": ("actions:resume_app", "Let a paused sync go on where it stopped."),
+    "cancel": ("actions:cancel_app", "Cancel what is not done of a sync, for good."),
+    "health": ("health", "Is everything well: database, queues, Dagster, stores. For monitors."),
+    "metrics": ("metrics", "Serve metrics for Prometheus."),
     "explain": ("explain", "Why a record is as it is: every line, change and conflict."),
 }
 
@@ -46,8 +54,9 @@ class _Commands(TyperGroup):
         module_name, words = _COMMANDS[cmd_name]
         if self._is_listing:
             return TyperCommand(cmd_name, help=words)
+        module_name, _, app_name = module_name.partition(":")
         module = import_module(f"sync_pipeline.cli.{module_name}")
-        command = typer.main.get_command(module.app)
+        command = typer.main.get_command(getattr(module, app_name or "app"))
         command.name = cmd_name
         return command
 

@@ -1,14 +1,13 @@
 """The metrics of syncs for Prometheus, from rows that all processes share.
 
 Belongs here: names, labels and how a metric follows from a row. Does not: serving them (cli/),
-the daemon's heartbeat (orchestration/health.py), judging (health.py).
+the daemon's heartbeat (orchestration/daemons.py), judging (health.py).
 
 Labels are connection, organization, entity, state and code, nothing that grows with the data.
 Counters never fall: what a queue counted stays when the queue is dropped (migration 0005), and
 what a crash of the server took back is held until it is there again.
 """
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate
@@ -53,11 +52,9 @@ class Ratchet:
 class SyncCollector(Collector):
     """Asks PostgreSQL at each scrape. A database that does not answer is a metric as well."""
 
-    def __init__(self, open_database: Callable[[], Database]) -> None:
-        """`open_database` is called at the first scrape, and again after each that failed."""
-        self._open_database = open_database
-        self._database: Database | None = None
-        self._opening = threading.Lock()
+    def __init__(self, database: Callable[[], Database]) -> None:
+        """`database` is asked for at each scrape, and may raise."""
+        self._database = database
         self._ratchet = Ratchet()
 
     def describe(self) -> Iterable[Metric]:
@@ -78,9 +75,7 @@ class SyncCollector(Collector):
         yield from (up, took, *families)
 
     def _families(self) -> list[Metric]:
-        with self._opening:
-            self._database = self._database or self._open_database()
-        with self._database.control() as conn:
+        with self._database().control() as conn:
             found = situations(conn)
             calls = conn.execute(statement("metrics/calls")).fetchall()
         return [

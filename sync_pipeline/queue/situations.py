@@ -82,8 +82,9 @@ class Situation:
 
     @property
     def retry_overdue_seconds(self) -> float:
-        """For how long the oldest next try has been due; 0 when none is."""
-        return self._since(self.oldest_retry_at) if self.is_workable else 0.0
+        """For how long the oldest next try has been due; 0 when none is, or somebody works."""
+        is_left = self.stuck_seconds > 0
+        return self._since(self.oldest_retry_at) if is_left else 0.0
 
     @property
     def paused_seconds(self) -> float:
