@@ -93,6 +93,16 @@ class AutomationSettings(BaseSettings):
     nightly_hour_utc: int = Field(default=1, ge=0, le=19)
 
 
+class RunSettings(BaseSettings):
+    """How many syncs run at once, where this checkout runs Dagster (a deployment: deploy/)."""
+
+    model_config = SettingsConfigDict(env_prefix="SYNC_", frozen=True)
+
+    # A run is a process of 160 MB and a few connections: ten suit a machine of two cores.
+    max_concurrent_runs: PositiveInt = 10
+    max_runs_per_organization: PositiveInt = 5
+
+
 class SourceSettings(BaseSettings):
     """How remote systems are read."""
 

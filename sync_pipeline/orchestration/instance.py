@@ -13,7 +13,7 @@ from typing import Final
 import dagster as dg
 
 from sync_pipeline.postgres.urls import dagster_url
-from sync_pipeline.settings import DatabaseSettings
+from sync_pipeline.settings import DatabaseSettings, RunSettings
 
 STORAGE_VARIABLE: Final = "SYNC_DAGSTER_STORAGE_URL"
 
@@ -30,24 +30,31 @@ nux:
 """
 _FOR_SERVERS = """\
 run_coordinator:
-  module: dagster.core.run_coordinator
-  class: QueuedRunCoordinator
+  module: sync_pipeline.orchestration.coordinator
+  class: FairRunCoordinator
   config:
     dequeue_interval_seconds: 1
     dequeue_use_threads: true
     dequeue_num_workers: 4
 concurrency:
   runs:
-    # Dagster opens a connection per query: few runs at once.
-    max_concurrent_runs: 10
+    # SYNC_MAX_CONCURRENT_RUNS. What is above it waits in Dagster's queue.
+    max_concurrent_runs: {max_concurrent_runs}
     tag_concurrency_limits:
+      # One sync of a connection at a time.
       - key: dagster/partition
         value:
           applyLimitPerUniqueValue: true
         limit: 1
+      # SYNC_MAX_RUNS_PER_ORGANIZATION.
+      - key: sync/organization
+        value:
+          applyLimitPerUniqueValue: true
+        limit: {max_runs_per_organization}
   pools:
-    # Without a default, a pool that lost its limit fails every step.
-    default_limit: 10
+    # Without a default, a pool that lost its limit fails every step. As many as there are runs, so
+    # that no pool holds a run back until an operator lowers its limit in the UI.
+    default_limit: {max_concurrent_runs}
     granularity: op
 run_monitoring:
   enabled: true
@@ -89,13 +96,19 @@ def dagster_environment(settings: DatabaseSettings, url: str) -> dict[str, str]:
     """
     home = dagster_home(settings)
     home.mkdir(parents=True, exist_ok=True)
-    _write(home / "dagster.yaml", _COMMON + _FOR_SERVERS)
-    _write(home / "commands.yaml", _COMMON + _FOR_SERVERS + _FOR_COMMANDS)
+    servers = servers_yaml(RunSettings())
+    _write(home / "dagster.yaml", _COMMON + servers)
+    _write(home / "commands.yaml", _COMMON + servers + _FOR_COMMANDS)
     return {
         "DAGSTER_HOME": str(home),
         STORAGE_VARIABLE: dagster_url(url),
         "SYNC_LOCAL_DIR": str(settings.local_dir.absolute()),
     }
+
+
+def servers_yaml(settings: RunSettings) -> str:
+    """How runs are queued and limited, as YAML for dagster.yaml."""
+    return _FOR_SERVERS.format(**settings.model_dump())
 
 
 def dagster_home(settings: DatabaseSettings) -> Path:

@@ -4,6 +4,7 @@ import pytest
 from pydantic import SecretStr
 
 from sync_pipeline.orchestration import instance as instance_module
+from sync_pipeline.orchestration.coordinator import FairRunCoordinator
 from sync_pipeline.orchestration.instance import dagster_environment, ensure_instance
 from sync_pipeline.settings import DatabaseSettings
 
@@ -46,3 +47,4 @@ def test_given_an_empty_database_when_opened_then_runs_are_kept_in_it(
         assert instance.get_dynamic_partitions("connections") == ["shop"]
         assert not instance.telemetry_enabled
         assert instance.run_monitoring_enabled
+        assert isinstance(instance.run_coordinator, FairRunCoordinator)
