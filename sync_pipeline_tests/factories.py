@@ -78,6 +78,86 @@ def order(order_id: int = 1, customer_id: int = 1, total: str = "10.00", **chang
     } | changes
 
 
+def full_order(order_id: int = 1, **changes: Any) -> Record:
+    """An order with everything that is asked for: one piece at 10.00 and shipping at 2.50."""
+    no_one = dict.fromkeys(("first_name", "last_name", "company", "address_1", "city"), "")
+    return {
+        "id": order_id,
+        "number": str(order_id),
+        "status": "processing",
+        "currency": "EUR",
+        "total": "12.50",
+        "discount_total": "0.00",
+        "shipping_total": "2.50",
+        "total_tax": "0.00",
+        "customer_id": 0,
+        "billing": no_one | {"email": f"guest{order_id}@example.test"},
+        "shipping": no_one,
+        "payment_method": "bacs",
+        "payment_method_title": "Direct bank transfer",
+        "transaction_id": "",
+        "date_created_gmt": "2026-02-03T04:05:06",
+        "date_modified_gmt": "2026-02-03T04:06:00",
+        "date_paid_gmt": None,
+        "date_completed_gmt": None,
+        "line_items": [line_item(order_id * 10)],
+        "shipping_lines": [
+            {
+                "id": order_id * 10 + 1,
+                "method_title": "Flat rate",
+                "total": "2.50",
+                "total_tax": "0.00",
+            }
+        ],
+        "fee_lines": [],
+        "tax_lines": [],
+        "coupon_lines": [],
+        "refunds": [],
+    } | changes
+
+
+def line_item(item_id: int = 1, **changes: Any) -> Record:
+    """A line of an order: one piece of product 5."""
+    return {
+        "id": item_id,
+        "name": "Mug",
+        "product_id": 5,
+        "variation_id": 0,
+        "quantity": 1,
+        "subtotal": "10.00",
+        "total": "10.00",
+        "total_tax": "0.00",
+        "sku": "MUG",
+        "price": 10,
+        "meta_data": [],
+    } | changes
+
+
+def product(product_id: int = 5, **changes: Any) -> Record:
+    """A simple product as the store lists it, with the fields that are asked for."""
+    return {
+        "id": product_id,
+        "parent_id": 0,
+        "type": "simple",
+        "status": "publish",
+        "name": f"Product {product_id}",
+        "sku": f"SKU-{product_id}",
+        "price": "10.00",
+        "regular_price": "10.00",
+        "sale_price": "",
+        "categories": [],
+        "attributes": [],
+        "manage_stock": True,
+        "stock_quantity": 7,
+        "stock_status": "instock",
+        "backorders": "no",
+        "permalink": f"https://shop.example.test/product/{product_id}/",
+        "variations": [],
+        "date_created_gmt": "2026-01-02T03:04:05",
+        "date_modified_gmt": "2026-01-02T03:04:05",
+    } | changes
+
+
 def store(customers: Sequence[Record], orders: Sequence[Record] = ()) -> DemoStore:
     """A store of these records."""
     return DemoStore(

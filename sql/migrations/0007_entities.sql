@@ -221,7 +221,7 @@ CREATE TABLE IF NOT EXISTS payment (
     currency text NOT NULL,
     -- Of a refund the latest moment at which it can have happened: the order does not tell more.
     paid_at timestamptz,
-    reason text,
+    refund_reason text,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now()
 );

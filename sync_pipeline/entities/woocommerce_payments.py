@@ -26,6 +26,6 @@ PAYMENTS = Entity(
         "amount",
         "currency",
         "paid_at",
-        "reason",
+        "refund_reason",
     ),
 )

@@ -23,7 +23,7 @@ SELECT
     connection.name || ':' || line.external_id AS match_key,
     connection.name AS source,
     raw.kind, raw.order_id, raw.order_external_id, raw.method, raw.method_title,
-    raw.transaction_id, raw.amount, raw.currency, raw.paid_at, raw.reason
+    raw.transaction_id, raw.amount, raw.currency, raw.paid_at, raw.refund_reason
 FROM line
 CROSS JOIN (SELECT name FROM sync_connection WHERE connection_id = %(connection_id)s) AS connection
 CROSS JOIN LATERAL (
@@ -42,7 +42,7 @@ CROSS JOIN LATERAL (
         sync_money(line.payload ->> 'amount') AS amount,
         line.payload ->> 'currency' AS currency,
         sync_utc(line.payload ->> 'paid_at') AS paid_at,
-        line.payload ->> 'reason' AS reason
+        line.payload ->> 'reason' AS refund_reason
     OFFSET 0
 ) AS raw
 CROSS JOIN LATERAL (
@@ -53,7 +53,7 @@ CROSS JOIN LATERAL (
         WHEN raw.amount IS NULL THEN 'validation.money_invalid'
         WHEN (raw.paid_at IS NULL) <> (line.payload ->> 'paid_at' IS NULL)
             THEN 'validation.date_invalid'
-        WHEN length(raw.method_title) > 500 OR length(raw.reason) > 500
+        WHEN length(raw.method_title) > 500 OR length(raw.refund_reason) > 500
             OR length(raw.method) > 200 OR length(raw.transaction_id) > 200
             OR length(raw.currency) > 200 OR length(raw.order_external_id) > 200
             THEN 'validation.too_long'
