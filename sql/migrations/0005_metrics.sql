@@ -74,7 +74,7 @@ BEGIN
     IF queue.is_whole THEN
         INSERT INTO sync_counter AS counter (connection_id, entity, name, org_id, value)
         VALUES (queue.connection_id, queue.entity, 'complete_at', queue.org_id,
-            extract(epoch FROM queue.finished_at)::bigint)
+            floor(extract(epoch FROM queue.finished_at))::bigint)
         ON CONFLICT (connection_id, entity, name)
         DO UPDATE SET value = greatest(counter.value, EXCLUDED.value);
     END IF;

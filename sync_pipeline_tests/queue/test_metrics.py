@@ -1,6 +1,7 @@
 """Metrics: every number right while a sync runs, and none falls when its rows go."""
 
 import time
+from itertools import pairwise
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -10,18 +11,21 @@ from psycopg import sql
 from sync_pipeline.entities import CUSTOMERS
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.statements import statement
+from sync_pipeline.queue.actions import cancel, force_done, pause, resume, retry
 from sync_pipeline.queue.completion import complete
 from sync_pipeline.queue.leases import claim
 from sync_pipeline.queue.metrics import SyncCollector
 from sync_pipeline.queue.queues import finish
 from sync_pipeline.queue.situations import situations
 from sync_pipeline.sources.call_stats import CallStats
+from sync_pipeline.stages.upsert import upsert
 from sync_pipeline_tests.conftest import settings_for
 from sync_pipeline_tests.factories import (
     apply_records,
     customer,
     fill_queue,
     make_connection,
+    queue_settings,
 )
 
 SHOP = {"connection": "shop", "organization": "acme"}
@@ -183,6 +187,43 @@ class TestMonotonic:
 
         assert scrape().totals() == before
         assert sum(before.values()) == 3
+
+    def test_given_every_action_of_an_operator_then_no_counter_falls_at_any_moment(
+        self, database, shop, scrape
+    ):
+        records = [customer(n) for n in range(2, 8)]
+        moments = [scrape().totals()]
+
+        def act(action, queue):
+            action(database, str(queue.id), by="ann", reason=None)
+            moments.append(scrape().totals())
+
+        queue, _ = apply_records(database, shop, [customer(1, email="bad"), *records], batch_size=2)
+        moments.append(scrape().totals())
+        act(retry, queue)
+        act(pause, queue)
+        act(resume, queue)
+        upsert(database, queue, CUSTOMERS, queue_settings())
+        moments.append(scrape().totals())
+        act(retry, queue)
+        act(force_done, queue)
+        changed = [one | {"first_name": "Eve"} for one in records]
+        queue = fill_queue(database, shop, changed, batch_size=2)
+        complete_next(database, queue)
+        moments.append(scrape().totals())
+        act(cancel, queue)
+
+        for before, after in pairwise(moments):
+            assert [key for key, value in before.items() if after[key] < value] == []
+        total = scrape()
+        ends = {
+            state: total("sync_lines_total", **PAIR, state=state)
+            for state in ("created", "updated", "failed", "cancelled")
+        }
+        assert ends == {"created": 6, "updated": 2, "failed": 2, "cancelled": 5}
+        assert total("sync_queues_finished_total", **PAIR, state="partial") == 2
+        assert total("sync_queues_finished_total", **PAIR, state="done") == 1
+        assert total("sync_queues_finished_total", **PAIR, state="cancelled") == 1
 
     def test_given_a_server_that_lost_its_last_commits_then_this_exporter_holds_the_counter(
         self, database, shop, scrape
