@@ -141,3 +141,15 @@ class SourceSettings(BaseSettings):
         if self.circuit_open_cap_seconds < self.circuit_open_seconds:
             raise ValueError("circuit_open_cap_seconds is below circuit_open_seconds")
         return self
+
+
+class RetentionSettings(BaseSettings):
+    """How long history is kept."""
+
+    model_config = SettingsConfigDict(env_prefix="SYNC_RETENTION_", frozen=True)
+
+    # Finished queues with their lines, audit and closed conflicts; dropped about a day's at a time.
+    queues_days: PositiveInt = 30
+    # What the store answered is of use while a sync is looked into; the lines keep the records.
+    pages_days: PositiveInt = 7
+    dagster_runs_days: PositiveInt = 30

@@ -33,7 +33,8 @@ DECLARE
 BEGIN
     FOR name IN
         SELECT quote_ident(relname) FROM pg_class
-        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'  -- partitions, not their parent
+        -- Partitions, not what they are part of: fewer tables.
+        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
           AND relname NOT LIKE 'sync\\_migration%'
     LOOP
         EXECUTE 'SELECT EXISTS (SELECT FROM ' || name || ')' INTO filled;

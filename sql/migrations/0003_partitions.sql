@@ -32,8 +32,10 @@ BEGIN
         parent, part, lowest, beyond);
 END $$;
 
--- Make the tables of a range unless they are there; true when it had to. Workers may call it.
-CREATE OR REPLACE FUNCTION sync_make_range(range_no bigint) RETURNS boolean
+-- Make the tables of a range unless they are there. Workers may call it.
+-- The first lock is shared by who opens queues, until they commit: retention, which takes it alone,
+-- drops no range that a new queue is just getting its number from. The second lets one maker make.
+CREATE OR REPLACE FUNCTION sync_make_range(range_no bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
     name text;
@@ -43,8 +45,9 @@ BEGIN
         RAISE EXCEPTION 'ranges begin with 0, not %', range_no
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    PERFORM pg_advisory_xact_lock_shared(7310911846023);
     IF (SELECT bool_and(to_regclass(n || '_r' || range_no) IS NOT NULL) FROM unnest(names) AS n) THEN
-        RETURN false;
+        RETURN;
     END IF;
     PERFORM pg_advisory_xact_lock(7310911846022);
     FOREACH name IN ARRAY names LOOP
@@ -52,7 +55,6 @@ BEGIN
             -- Queue numbers begin with 1; queue 0 is "no queue" and not in any range.
             greatest(range_no * 10000, 1)::text, ((range_no + 1) * 10000)::text);
     END LOOP;
-    RETURN true;
 END $$;
 
 -- Who defines what a worker calls also says where names are looked for.

@@ -196,7 +196,9 @@ def _of_identity(story: Story) -> str:
 
 def _of_last_line(story: Story) -> str:
     if not story.lines:
-        return "The lines of its syncs are no longer kept."
+        last = story.identity
+        applied = f"; it was last applied on {_time(last.applied_at)}" if last else ""
+        return f"Every queue that it was on is purged, with its lines{applied}."
     last = story.lines[-1]
     if last.state == "failed":
         held = (
