@@ -21,25 +21,28 @@ from functools import partial
 from typing import Any, Final, ParamSpec, TextIO, TypeVar, cast
 
 import structlog
-from structlog.typing import EventDict, FilteringBoundLogger, Processor
+from structlog.stdlib import BoundLogger
+from structlog.typing import EventDict, Processor
 
 from sync_pipeline.redaction import without_secrets
 from sync_pipeline.settings import LogSettings
 
 _PACKAGE: Final = "sync_pipeline"
+_DATABASE: Final = "sync_pipeline.postgres"
+_FIRST: Final = ("timestamp", "level", "event")
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-def get_logger(name: str) -> FilteringBoundLogger:
+def get_logger(name: str) -> BoundLogger:
     """The logger of a module; its records say a few words and then name their figures.
 
     Args:
         name: `__name__` of the module.
     """
     return cast(
-        FilteringBoundLogger,
+        BoundLogger,
         structlog.wrap_logger(
             logging.getLogger(name),
             processors=[
@@ -47,7 +50,7 @@ def get_logger(name: str) -> FilteringBoundLogger:
                 structlog.contextvars.merge_contextvars,
                 structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
             ],
-            wrapper_class=structlog.stdlib.BoundLogger,
+            wrapper_class=BoundLogger,
         ),
     )
 
@@ -69,10 +72,12 @@ class Workers(ThreadPoolExecutor):
         return super().submit(cast("Callable[[], _T]", partial(copy_context().run, call)))
 
 
-def configure(settings: LogSettings, *, is_forced: bool = True) -> None:
+def configure(settings: LogSettings, *, is_forced: bool = True, is_command: bool = False) -> None:
     """Write records as the settings say, from now on.
 
     Args:
+        is_command: unless a level was set, write nothing but warnings of the database: a command
+            itself tells people what it did and what went wrong.
         is_forced: False leaves what was configured before in this process: a command that runs
             Dagster jobs itself has decided already.
     """
@@ -85,7 +90,9 @@ def configure(settings: LogSettings, *, is_forced: bool = True) -> None:
     handler = _ToStderr()
     handler.setFormatter(_formatter(settings))
     package.addHandler(handler)
-    package.setLevel(settings.level.upper())
+    is_silent = is_command and "level" not in settings.model_fields_set
+    package.setLevel(logging.CRITICAL if is_silent else settings.level.upper())
+    logging.getLogger(_DATABASE).setLevel(logging.WARNING if is_silent else logging.NOTSET)
 
 
 class _ToStderr(logging.StreamHandler[TextIO]):
@@ -129,7 +136,8 @@ def _as_words() -> Processor:
 
 
 def _take_secrets_out(_logger: Any, _method: str, record: EventDict) -> EventDict:  # noqa: ANN401
-    return {name: _clean(value) for name, value in record.items()}
+    names = sorted(record, key=lambda name: name not in _FIRST)
+    return {name: _clean(record[name]) for name in names}
 
 
 def _clean(value: Any) -> Any:  # noqa: ANN401

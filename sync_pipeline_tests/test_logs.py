@@ -40,6 +40,7 @@ def written(capsys: pytest.CaptureFixture[str]) -> Iterator[Written]:
     yield Written(capsys)
     package.handlers = handlers
     package.setLevel(level)
+    logging.getLogger("sync_pipeline.postgres").setLevel(logging.NOTSET)
 
 
 def configure(**settings: Any) -> None:
@@ -253,3 +254,23 @@ class TestSecrets:
         (document,) = documents(written)
         assert (document["lines"], document["seconds"]) == (500, 0.25)
         assert (document["is_last"], document["reason"]) == (True, None)
+
+
+class TestCommand:
+    """A command says itself what it did; what it writes besides must not be a surprise."""
+
+    def test_given_no_level_when_a_command_runs_then_only_the_database_warns(self, written):
+        logs.configure(LogSettings(), is_command=True)
+
+        log.error("stage failed")
+        logging.getLogger("sync_pipeline.postgres.migrations").warning("not unique")
+
+        assert "stage failed" not in written.getvalue()
+        assert "not unique" in written.getvalue()
+
+    def test_given_a_level_when_a_command_runs_then_it_is_kept_to(self, written):
+        logs.configure(LogSettings(level="info"), is_command=True)
+
+        log.info("stage began")
+
+        assert "stage began" in written.getvalue()

@@ -92,7 +92,7 @@ def _configure_logs() -> None:
     from sync_pipeline import logs  # noqa: PLC0415  (pydantic: 0.2 s that --help does not need)
     from sync_pipeline.settings import LogSettings  # noqa: PLC0415
 
-    logs.configure(LogSettings())
+    logs.configure(LogSettings(), is_command=True)
 
 
 def _reported(error: BaseException, *, as_json: bool) -> int:

@@ -18,6 +18,7 @@ from sync_pipeline.orchestration.config import SyncConfig
 from sync_pipeline.orchestration.resource import SyncResource
 from sync_pipeline.orchestration.runs import Work, find_work, open_work, require_stage, take_up
 from sync_pipeline.orchestration.tags import FAILURE_TAG
+from sync_pipeline.orchestration.telling import telling
 from sync_pipeline.queue.failures import failure_from, record_failure, record_success
 from sync_pipeline.queue.queues import Stage
 from sync_pipeline.queue.stops import refuse_if_stopped
@@ -61,9 +62,9 @@ def _stage(
     with _in_words():
         work = find()
         require_stage(work, reached)
-        with _noted(context, sync, work):
-            take_up(context, sync, work)
+        with telling(context, work), _noted(context, sync, work):
             refuse_if_stopped(work.database, work.queue)
+            take_up(context, sync, work)
             yield work
             record_success(work.database, work.queue)
 

@@ -14,12 +14,13 @@ from contextvars import ContextVar
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
+from sync_pipeline import logs
 from sync_pipeline.errors import SyncError
 from sync_pipeline.orchestration.tags import QUEUE_TAG
 from sync_pipeline.orchestration.worker import Worker
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.queues import Queue, find_queue
-from sync_pipeline.settings import DatabaseSettings, QueueSettings, SourceSettings
+from sync_pipeline.settings import DatabaseSettings, LogSettings, QueueSettings, SourceSettings
 from sync_pipeline.sources.connections import Connection
 from sync_pipeline.sources.protocol import Source
 from sync_pipeline.stages.opening import open_source
@@ -48,7 +49,8 @@ class SyncResource(dg.ConfigurableResource[None]):
     _worker: Worker | None = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Show which process executes a run, and on which queue it works if that is known."""
+        """Write logs, and show which process executes a run, and its queue if that is known."""
+        logs.configure(LogSettings(), is_forced=False)
         self._worker = Worker()
         if context.run is not None and context.instance is not None:
             self._worker.show_itself(context.instance, context.run)

@@ -4,6 +4,7 @@ Belongs here: the row of `sync_queue` and the stages it moves through. Does not:
 (leases.py, completion.py), what the stages do (stages/).
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from uuid import UUID
 from psycopg import Connection as SqlConnection
 from psycopg.types.json import Jsonb
 
+from sync_pipeline import logs
 from sync_pipeline.errors import InputError, UnknownQueueError
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.ranges import range_of
@@ -22,6 +24,15 @@ from sync_pipeline.settings import QueueSettings
 from sync_pipeline.sources.connections import Connection
 
 Stage = Literal["extract", "enqueue", "apply", "finished"]
+
+
+_log = logs.get_logger(__name__)
+_LEVELS = {
+    "success": logging.INFO,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
 
 
 class QueueOpenError(InputError):
@@ -229,7 +240,16 @@ def record_activity(
     message: str,
     details: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write one audit row about the queue as a whole."""
+    """Write one audit row about the queue as a whole, and a record of it to the log."""
+    _log.log(
+        _LEVELS[status],
+        activity_type.replace("_", " "),
+        words=message,
+        queue=str(queue.id),
+        connection=queue.connection,
+        organization=queue.org_id,
+        entity=queue.entity,
+    )
     conn.execute(
         statement("queue/record_activity"),
         {

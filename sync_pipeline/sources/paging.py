@@ -12,9 +12,10 @@ failing ones with few attempts: seconds.
 """
 
 from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 
+from sync_pipeline import logs
 from sync_pipeline.errors import TransientError
 from sync_pipeline.sources.adaptive import AdaptiveLimit, PageSizes, rung_below
 from sync_pipeline.sources.errors import PageFaultError, PageTimeoutError
@@ -77,7 +78,7 @@ class _Reading:
         self._sizes = sizes
         self._in_flight: dict[Future[Page | UnreadableRecord | _Split], Task] = {}
         self._stopped_by: BaseException | None = None
-        self._pool = ThreadPoolExecutor(limit.maximum, thread_name_prefix="read-pages")
+        self._pool = logs.Workers(limit.maximum, thread_name_prefix="read-pages")
 
     def outcomes(self) -> Iterator[Page | UnreadableRecord]:
         """Yield all that can be read, then raise what stopped it, if anything did."""

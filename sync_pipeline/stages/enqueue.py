@@ -5,7 +5,6 @@ Belongs here: from pages to lines, batches and watermarks. Does not: reading (ex
 """
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from itertools import pairwise
@@ -15,6 +14,7 @@ from psycopg import sql
 from psycopg.errors import DeadlockDetected
 from psycopg.types.json import Jsonb
 
+from sync_pipeline import logs
 from sync_pipeline.entities import Entity
 from sync_pipeline.errors import UnknownQueueError
 from sync_pipeline.postgres.database import Database, DictConnection
@@ -80,7 +80,7 @@ def enqueue(
             )
         shares = page_shares(_reach(conn, queue, entity.listing.name), workers)
     is_swept = bool(note["extract_note"]["records"]["is_swept"])
-    with ThreadPoolExecutor(workers, thread_name_prefix="enqueue") as pool:
+    with logs.Workers(workers, thread_name_prefix="enqueue") as pool:
         made = [
             pool.submit(_make_share, database, queue, entity, share, is_swept=is_swept)
             for share in shares

@@ -19,11 +19,11 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 from psycopg import errors
 
+from sync_pipeline import logs
 from sync_pipeline.entities import Entity
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue import completion
@@ -40,6 +40,8 @@ OnBatch = Callable[[Outcome], None]
 
 Reread = Callable[[], None]
 """Reads from the store what an operator wants tried again and we never had (see refetch.py)."""
+
+_log = logs.get_logger(__name__)
 
 _ATTEMPTS = 4
 # A batch claimed this often has killed or stalled its workers: it is cut until the line is alone.
@@ -74,7 +76,7 @@ def upsert(
         SyncError: what `reread` raised.
     """
     drain = _Drain(database, queue, entity, settings, on_batch, reread)
-    with ThreadPoolExecutor(settings.workers, thread_name_prefix="upsert") as pool:
+    with logs.Workers(settings.workers, thread_name_prefix="upsert") as pool:
         futures = [pool.submit(drain.work, number) for number in range(settings.workers)]
         outcomes = [future.result() for future in futures]
     if not finish(database, queue):
@@ -135,6 +137,8 @@ class _Drain:
                 wait = seconds_until_due(conn, self._queue.queue_no)
                 is_over = wait is None or is_stopped(conn, self._queue.queue_no)
                 return None, None if is_over else wait
+            if lease.attempt > lease.batch_pass:
+                _log.warning("batch taken over", batch=lease.batch_no, claims=lease.attempt)
             if self._reread is None or not completion.awaits_reread(conn, lease):
                 return lease, None
             completion.release(conn, lease, backoff_seconds=_REREAD_SECONDS)
@@ -157,6 +161,7 @@ class _Drain:
         try:
             outcome = self._complete(lease)
         except LeaseLostError:
+            _log.warning("lease lost", batch=lease.batch_no, fence=lease.token)
             return Outcome()
         if self._on_batch:
             self._on_batch(outcome)

@@ -4,6 +4,7 @@ Belongs here: the row of sync_circuit, held while a transition of circuit.py is 
 activity. Does not: the transitions, and which request asks (throttle.py).
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 from psycopg import Connection as SqlConnection
 
+from sync_pipeline import logs
 from sync_pipeline.errors import SyncError
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.statements import statement
@@ -21,6 +23,7 @@ from sync_pipeline.sources.throttle.circuit import Circuit, Policy, Trouble
 from sync_pipeline.sources.throttle.errors import CircuitOpenError
 
 _LONGEST_ERROR: Final = 500
+_log: Final = logs.get_logger(__name__)
 
 Transition = Callable[[Circuit, datetime], Circuit]
 
@@ -128,6 +131,13 @@ class Breaker:
             "open_count": circuit.open_count,
             "open_until": circuit.open_until.isoformat() if circuit.open_until else None,
         }
+        _log.log(
+            logging.WARNING if circuit.state == "open" else logging.INFO,
+            activity_type.replace("_", " "),
+            words=message,
+            connection=self._connection.name,
+            organization=self._connection.org_id,
+        )
         say(conn, self._connection.connection_id, activity_type, status, message, details)
 
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from tenacity import Retrying, retry_if_exception
 
+from sync_pipeline import logs
 from sync_pipeline.errors import SyncError
 from sync_pipeline.settings import SourceSettings
 from sync_pipeline.sources.throttle.protocol import UNTHROTTLED, Throttle
@@ -34,6 +35,7 @@ from sync_pipeline.sources.woocommerce.redaction import guard_wire_logs
 from sync_pipeline.sources.woocommerce.retries import RetryPolicy
 from sync_pipeline.sources.woocommerce.transport import Received, Transport, place
 
+_log = logs.get_logger(__name__)
 _SUCCESS = range(200, 300)
 
 
@@ -213,6 +215,8 @@ class WooCommerceClient:
             path = urlsplit(url).path
             event = RequestEvent(path, status, elapsed_seconds, number, code, started - asked)
             self._on_request(event)
+        if isinstance(outcome, SyncError):
+            _log.info("store error", code=outcome.code, words=outcome.message, attempt=number)
         if not self._transport.is_closed:
             permit.observed(outcome if isinstance(outcome, SyncError) else None)
         return outcome
