@@ -74,7 +74,7 @@ def _change_store(server: Controlled, value: object) -> object:
         raise InputError('A change is {"do": …, "id": …}.')
     record_id: int = value["id"]
     changes: dict[str, Any] = value.get("changes") or {}
-    store = server.store
+    store, catalog = server.store, server.store.catalog
     deeds: dict[object, Callable[[], None]] = {
         "delete_customer": lambda: store.delete_customer(record_id),
         "edit_customer": lambda: store.edit_customer(record_id, **changes),
@@ -83,6 +83,13 @@ def _change_store(server: Controlled, value: object) -> object:
         "edit_order": lambda: store.edit_order(record_id, **changes),
         "put_order": lambda: store.put_order(changes | {"id": record_id}),
         "trash_order": lambda: store.trash_order(record_id),
+        "refund_order": lambda: store.refund_order(record_id, **changes),
+        "edit_product": lambda: catalog.edit_product(record_id, **changes),
+        "put_product": lambda: catalog.put_product(changes | {"id": record_id}),
+        "delete_product": lambda: catalog.delete_product(record_id),
+        "trash_product": lambda: catalog.trash_product(record_id),
+        "edit_variation": lambda: catalog.edit_variation(record_id, **changes),
+        "sell": lambda: catalog.sell(record_id, **changes),
     }
     deed = deeds.get(value.get("do"))
     if deed is None:

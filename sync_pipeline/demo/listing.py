@@ -18,7 +18,12 @@ from zoneinfo import ZoneInfo
 from sync_pipeline.demo.conditions import Between, Condition, Contains, NoneOf, OneOf, meets
 from sync_pipeline.demo.parameters import Schema, Value
 from sync_pipeline.demo.records import Collection
-from sync_pipeline.demo.schemas import CUSTOMERS, HIDDEN_ORDER_STATUSES, ORDERS
+from sync_pipeline.demo.schemas import (
+    CUSTOMERS,
+    HIDDEN_ORDER_STATUSES,
+    HIDDEN_PRODUCT_STATUSES,
+    ORDERS,
+)
 
 _SELECTIONS_KEPT = 32
 
@@ -156,7 +161,8 @@ def _equal(name: str, field: str, value: Value | None, schema: Schema) -> Condit
         return None if role == "all" else OneOf(field, (role,))
     values = value if isinstance(value, list) else [value] if value is not None else []
     if name == "status" and (not values or "any" in values):
-        return NoneOf(field, HIDDEN_ORDER_STATUSES) if schema is ORDERS else None
+        hidden = HIDDEN_ORDER_STATUSES if schema is ORDERS else HIDDEN_PRODUCT_STATUSES
+        return NoneOf(field, hidden)
     if not values:
         return None
     if name == "customer":

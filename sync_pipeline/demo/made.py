@@ -15,26 +15,33 @@ from sync_pipeline.demo.conditions import Between, Condition, NoneOf, OneOf, Rec
 from sync_pipeline.demo.made_customers import MadeCustomers
 from sync_pipeline.demo.made_ids import common, spliced
 from sync_pipeline.demo.made_orders import MadeOrders
+from sync_pipeline.demo.made_products import made_products
 from sync_pipeline.demo.made_values import Maker
 from sync_pipeline.demo.recorded import FIXED_FILE, read_compressed
-from sync_pipeline.demo.records import wordpress_json
+from sync_pipeline.demo.records import Records, wordpress_json
 from sync_pipeline.demo.store import DemoStore
 from sync_pipeline.errors import InputError
 
 
-def made_store(customers: int, orders: int = 0) -> DemoStore:
-    """A store of that many customers (ids from 2) and orders (ids from 100); no refunds.
+def made_store(customers: int, orders: int = 0, products: int = 0) -> DemoStore:
+    """A store of that many customers (ids from 2), orders (from 100) and products (from 10).
+
+    Every tenth product has four variations. Lines of orders name the first 200 products, whether
+    they are made or not. There are no refunds.
 
     Raises:
         InputError: a negative number.
     """
-    if customers < 0 or orders < 0:
-        raise InputError("A made store cannot have fewer than 0 customers or orders.")
+    if customers < 0 or orders < 0 or products < 0:
+        raise InputError("A made store cannot have fewer than 0 customers, orders or products.")
     fixed = read_compressed(FIXED_FILE)
     makers = MadeCustomers(customers), MadeOrders(orders, customers)
+    catalog, variations = made_products(products)
     return DemoStore(
         customers=MadeRecords(makers[0]),
         orders=MadeRecords(makers[1]),
+        products=Records(catalog),
+        variations={parent: Records(rows) for parent, rows in variations.items()},
         small=fixed["small"],
         fixed=fixed["fixed"],
         newest_change_gmt=max(maker.newest_gmt() for maker in makers),

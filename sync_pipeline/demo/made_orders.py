@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from sync_pipeline.demo.conditions import Record
 from sync_pipeline.demo.made_customers import FIRST_CUSTOMER_ID
+from sync_pipeline.demo.made_products import sold
 from sync_pipeline.demo.made_values import (
     NO_ADDRESS,
     START_UTC,
@@ -16,6 +17,7 @@ from sync_pipeline.demo.made_values import (
     billing_address,
     gmt,
     links,
+    local_and_gmt,
     money,
     scattered,
 )
@@ -32,6 +34,8 @@ _STATUSES = (
     "failed",
 )
 _ORDER_STEP = timedelta(seconds=37)
+_PAID_AFTER = timedelta(minutes=5)
+_DONE_AFTER = timedelta(minutes=30)
 _STRIDES = (1_000_003, 999_983)  # primes: one of them shares no factor with the customers
 _GUEST_EVERY = 8  # recorded: 382 of 3,009
 
@@ -57,10 +61,13 @@ class MadeOrders:
         person = billing_address(buyer)
         if not customer_id:
             person["email"] = f"guest{number}@example.test"
+        status = _STATUSES[chance // 7 % len(_STATUSES)]
+        is_completed = status in ("completed", "refunded")
+        is_paid = is_completed or status == "processing"
         return {
             "id": record_id,
             "parent_id": 0,
-            "status": _STATUSES[chance // 7 % len(_STATUSES)],
+            "status": status,
             "currency": "USD",
             "version": "10.0.2",
             "prices_include_tax": False,
@@ -77,9 +84,15 @@ class MadeOrders:
             "payment_method": "bacs",
             "payment_method_title": "Direct bank transfer",
             "transaction_id": "",
+            **local_and_gmt("paid", created_utc + _PAID_AFTER if is_paid else None),
+            **local_and_gmt("completed", created_utc + _DONE_AFTER if is_completed else None),
             "number": str(record_id),
             "meta_data": [],
             "line_items": [line for line, _ in lines],
+            "tax_lines": [],
+            "shipping_lines": _shipping(number, shipping_cents),
+            "fee_lines": [],
+            "coupon_lines": [],
             "refunds": [],
             "date_created_gmt": gmt(created_utc),
             "date_modified_gmt": gmt(created_utc + timedelta(hours=1)),
@@ -130,11 +143,12 @@ def _line(number: int, line: int, chance: int) -> tuple[Record, int]:
     quantity = 1 + (chance + line) % 3
     price_cents = 199 + (chance // (line + 3)) % 30_000
     cents = quantity * price_cents
+    product_id, variation_id = sold(price_cents)
     return {
-        "id": number * 3 + line + 1,
+        "id": number * 4 + line + 1,
         "name": f"Café Crème Mug #{price_cents % 200}",
-        "product_id": 10 + price_cents % 200,
-        "variation_id": 0,
+        "product_id": product_id,
+        "variation_id": variation_id,
         "quantity": quantity,
         "subtotal": money(cents),
         "total": money(cents),
@@ -142,3 +156,10 @@ def _line(number: int, line: int, chance: int) -> tuple[Record, int]:
         "sku": f"SKU-{price_cents % 200:04}",
         "price": price_cents / 100,
     }, cents
+
+
+def _shipping(number: int, cents: int) -> list[Record]:
+    if not cents:
+        return []
+    line = {"id": number * 4 + 4, "method_title": "Flat rate", "method_id": "flat_rate"}
+    return [line | {"total": money(cents), "total_tax": "0.00"}]

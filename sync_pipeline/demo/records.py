@@ -6,10 +6,12 @@ collections (store.py), records that are made when read (made.py).
 
 import json
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from typing import Protocol
 
 from sync_pipeline.demo.conditions import Condition, Record, meets
+from sync_pipeline.errors import InputError
 
 
 class Collection(Protocol):
@@ -89,6 +91,27 @@ class Records:
         del self._ids[bisect_left(self._ids, record_id)]
         self._texts.pop(record_id, None)
         self.version += 1
+
+
+def copy_of(collection: Collection, record_id: int, kind: str) -> Record:
+    """A copy of one record.
+
+    Raises:
+        InputError: there is none; it is called by its kind.
+    """
+    record = collection.get(record_id)
+    if record is None:
+        raise InputError(f"The demo store has no {kind} {record_id}.")
+    return deepcopy(record)
+
+
+def changed_copy(record: Record, changes: Mapping[str, object]) -> Record:
+    """The record with some fields changed; a dict (billing=…) is merged into the one there."""
+    merged = deepcopy(record)
+    for name, value in changes.items():
+        old = merged.get(name)
+        merged[name] = old | value if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
 
 
 def wordpress_json(value: object) -> str:

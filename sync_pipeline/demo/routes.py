@@ -102,7 +102,7 @@ class Site:
     def _under(self, kind: str, parent_id: int, name: str) -> tuple[Collection | None, Schema]:
         store = self._store
         if (kind, name) == ("products", "variations"):
-            return store.variations.get(parent_id, Records()), schemas.REFUNDS
+            return store.variations.get(parent_id, Records()), schemas.VARIATIONS
         if (kind, name) == ("orders", "refunds"):
             ids = store.refunds.matching([OneOf("parent_id", (parent_id,))])
             found = (store.refunds.get(i) or {} for i in ids)

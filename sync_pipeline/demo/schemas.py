@@ -21,6 +21,8 @@ _DATES = {
     "modified_before": ("date_modified_gmt", "before"),
 }
 _DATE_CHECKS = dict.fromkeys(_DATES, date)
+_PRODUCT_STATUSES = ("any", "future", "trash", "draft", "pending", "private", "publish")
+HIDDEN_PRODUCT_STATUSES = ("trash",)
 _PRODUCT_TYPES = ("simple", "grouped", "external", "variable")
 
 _POST_ORDER = {
@@ -68,7 +70,7 @@ PRODUCTS = Schema(
     checks={
         "type": one_of(*_PRODUCT_TYPES),
         "include_types": one_of(*_PRODUCT_TYPES),
-        "status": one_of("any", "future", "trash", "draft", "pending", "private", "publish"),
+        "status": one_of(*_PRODUCT_STATUSES),
         **_DATE_CHECKS,
     },
     lists=("include", "exclude", "include_types"),
@@ -76,6 +78,15 @@ PRODUCTS = Schema(
     dates=_DATES,
     stores_local_dates=True,
     searched=("name", "sku"),
+)
+VARIATIONS = Schema(
+    orderby=_POST_ORDER,
+    default_orderby="date",
+    checks={"status": one_of(*_PRODUCT_STATUSES), **_DATE_CHECKS},
+    equal={"status": "status", "sku": "sku", "stock_status": "stock_status"},
+    dates=_DATES,
+    stores_local_dates=True,
+    searched=("sku",),
 )
 COUPONS = Schema(orderby=_POST_ORDER, default_orderby="date")
 SMALL = Schema(

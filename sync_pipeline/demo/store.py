@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from sync_pipeline.demo.catalog import Catalog
 from sync_pipeline.demo.conditions import OneOf, Record
-from sync_pipeline.demo.records import Collection, Records
-from sync_pipeline.errors import InputError
+from sync_pipeline.demo.records import Collection, Records, changed_copy, copy_of
 
 RECORDED_URL = "https://127.0.0.1:8443"
 RECORDED_TIMEZONE = "America/New_York"
@@ -26,6 +26,7 @@ class DemoStore:
     if that is later: a watermark taken before always lies below it, whatever the machine's clock.
 
     Attributes:
+        catalog: what may be done to products, variations and their stock.
         small: records of collections that are only listed, by path ("coupons").
         fixed: bodies served as they are, by path under /wp-json.
         lock: held by whoever reads or changes more than one record.
@@ -46,11 +47,12 @@ class DemoStore:
         self.customers = customers
         self.orders = orders
         self.products: Collection = Records() if products is None else products
-        self.refunds: Collection = Records() if refunds is None else refunds
         self.variations = dict(variations or {})
+        self.refunds: Collection = Records() if refunds is None else refunds
         self.small = {path: Records(rows) for path, rows in (small or {}).items()}
         self.fixed = dict(fixed or {})
         self.lock = threading.RLock()
+        self.catalog = Catalog(self.products, self.variations, self.lock, self._bumped)
         self._newest_change_utc = datetime.fromisoformat(newest_change_gmt).replace(tzinfo=UTC)
 
     def customer(self, customer_id: int) -> Record:
@@ -59,7 +61,7 @@ class DemoStore:
         Raises:
             InputError: the store has no such customer.
         """
-        return _copy(self.customers, customer_id, "customer")
+        return copy_of(self.customers, customer_id, "customer")
 
     def order(self, order_id: int) -> Record:
         """A copy of one order.
@@ -67,7 +69,7 @@ class DemoStore:
         Raises:
             InputError: the store has no such order.
         """
-        return _copy(self.orders, order_id, "order")
+        return copy_of(self.orders, order_id, "order")
 
     def delete_customer(self, customer_id: int) -> None:
         """Delete for good: the customer's orders become guest orders and are bumped (recorded).
@@ -98,7 +100,7 @@ class DemoStore:
             InputError: the store has no such customer.
         """
         with self.lock:
-            changed = _merged(self.customer(customer_id), changes)
+            changed = changed_copy(self.customer(customer_id), changes)
             self.customers.put(self._bumped(changed) if bump else changed)
 
     def put_order(self, record: Record) -> None:
@@ -113,7 +115,25 @@ class DemoStore:
             InputError: the store has no such order.
         """
         with self.lock:
-            self.orders.put(self._bumped(_merged(self.order(order_id), changes)))
+            self.orders.put(self._bumped(changed_copy(self.order(order_id), changes)))
+
+    def refund_order(self, order_id: int, refund_id: int, amount: str, reason: str = "") -> None:
+        """Give back some of an order: it is listed in both places and bumps the order.
+
+        Raises:
+            InputError: the store has no such order.
+        """
+        with self.lock:
+            order = self.order(order_id)
+            said = {"id": refund_id, "reason": reason, "total": f"-{amount}"}
+            order = self._bumped(order | {"refunds": [*order["refunds"], said]})
+            self.orders.put(order)
+            dates = {
+                "date_created": order["date_modified"],
+                "date_created_gmt": order["date_modified_gmt"],
+            }
+            refund = {"id": refund_id, "parent_id": order_id, "amount": amount, "reason": reason}
+            self.refunds.put(refund | dates)
 
     def trash_order(self, order_id: int) -> None:
         """Put an order into the trash: no listing shows it, reading it alone does."""
@@ -141,18 +161,3 @@ class DemoStore:
 def local_time(moment_utc: datetime, zone: ZoneInfo) -> str:
     """A moment as the store's own time, naive, in seconds."""
     return moment_utc.astimezone(zone).strftime("%Y-%m-%dT%H:%M:%S")
-
-
-def _copy(collection: Collection, record_id: int, kind: str) -> Record:
-    record = collection.get(record_id)
-    if record is None:
-        raise InputError(f"The demo store has no {kind} {record_id}.")
-    return deepcopy(record)
-
-
-def _merged(record: Record, changes: Mapping[str, object]) -> Record:
-    merged = dict(record)
-    for name, value in changes.items():
-        old = merged.get(name)
-        merged[name] = old | value if isinstance(old, dict) and isinstance(value, dict) else value
-    return merged
