@@ -180,3 +180,15 @@ class TestErrors:
 
         assert ran.exit_code == 130
         assert "goes on from there" in ran.stderr
+
+
+class TestLogs:
+    def test_given_every_log_when_json_is_asked_for_then_stdout_holds_nothing_else(self, cli):
+        ran = cli("status", "--json", SYNC_LOG_LEVEL="debug", SYNC_LOG_FORMAT="json")
+
+        assert ran.document == {"queues": []}
+
+    def test_given_a_level_that_is_none_when_a_command_runs_then_it_is_wrong_input(self, cli):
+        ran = cli("status", "--json", SYNC_LOG_LEVEL="loud")
+
+        assert (ran.exit_code, ran.error["code"]) == (2, "input.settings")
