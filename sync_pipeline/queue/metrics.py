@@ -91,6 +91,7 @@ def gauges_of(found: Iterable[Situation]) -> Iterator[Metric]:
     lines = _gauge("queue_lines", "Lines of queues that are not finished.", *_PAIR, "state")
     queues = _gauge("open_queues", "Queues that are not finished.", *_PAIR, "state")
     action = _gauge("queues_action_required", "1: a person must act on the newest queue.", *_PAIR)
+    failing = _gauge("all_failed", "1: the last sync failed whole, or run after run does.", *_PAIR)
     stuck = _gauge("queue_stuck_seconds", "Nobody has worked on what is due for so long.", *_PAIR)
     overdue = _gauge("oldest_due_retry_seconds", "How long the next try has been due.", *_PAIR)
     age = _gauge("age_seconds", "Since the last sync that read and applied everything.", *_PAIR)
@@ -104,9 +105,10 @@ def gauges_of(found: Iterable[Situation]) -> Iterator[Metric]:
         for state, is_so in _open_states(one).items():
             queues.add_metric([*pair, state], float(is_so))
         action.add_metric(pair, float(one.is_action_required))
+        failing.add_metric(pair, float(one.is_failing_whole))
         stuck.add_metric(pair, one.stuck_seconds)
         overdue.add_metric(pair, one.retry_overdue_seconds)
-    yield from (lines, queues, action, stuck, overdue, age)
+    yield from (lines, queues, action, failing, stuck, overdue, age)
 
 
 def counters_of(found: Iterable[Situation], ratchet: Ratchet) -> Iterator[Metric]:

@@ -8,11 +8,14 @@ Does not: judging it (health.py), showing it to Prometheus (metrics.py), one que
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from psycopg import Connection as SqlConnection
 
 from sync_pipeline.postgres.statements import statement
+
+# Runs of one sync that a fault of the store ended, one after the other.
+FAILURES_IN_A_ROW: Final = 3
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,11 @@ class Situation:
     def paused_seconds(self) -> float:
         """For how long the open queue has been paused."""
         return self._since(self.updated_at) if self.is_paused else 0.0
+
+    @property
+    def is_failing_whole(self) -> bool:
+        """100 % failures: every line of the last sync failed, or run after run by the store."""
+        return self.ended_state == "failed" or self.failure_count >= FAILURES_IN_A_ROW
 
     @property
     def is_circuit_open(self) -> bool:

@@ -15,7 +15,6 @@ from sync_pipeline.queue.situations import Situation
 LATE_SECONDS: Final = 60.0
 STUCK_SECONDS: Final = 300.0
 LONG_PAUSE_SECONDS: Final = 86_400.0
-FAILURES_IN_A_ROW: Final = 3
 _MOST_NAMED: Final = 5
 _START_WORK: Final = (
     "Is the Dagster daemon running, with its sensors on? By hand: sync-pipeline sync NAME."
@@ -58,18 +57,18 @@ def retries_check(found: Iterable[Situation]) -> Check:
 
 def failures_check(found: Iterable[Situation]) -> Check:
     """The alarm "100 % failures: check the store"."""
-    lost = [one for one in found if one.ended_state == "failed"]
-    stopped = [one for one in found if one.failure_count >= FAILURES_IN_A_ROW]
-    words = [f"every line of the last sync of {one.name} failed" for one in lost]
-    words += [
-        f"{one.failure_count} runs of {one.name} in a row ended with {one.last_error_code}"
-        for one in stopped
-    ]
-    if not words:
+    failing = [one for one in found if one.is_failing_whole]
+    if not failing:
         return Check("failures", Status.OK, "no connection fails as a whole")
-    names = dict.fromkeys(one.connection for one in [*lost, *stopped])
+    words = [
+        f"every line of the last sync of {one.name} failed"
+        if one.ended_state == "failed"
+        else f"{one.failure_count} runs of {one.name} in a row ended with {one.last_error_code}"
+        for one in failing
+    ]
+    names = list(dict.fromkeys(one.connection for one in failing))
     remedy = "Check the store: " + ", ".join(
-        f"sync-pipeline doctor {name}" for name in list(names)[:_MOST_NAMED]
+        f"sync-pipeline doctor {name}" for name in names[:_MOST_NAMED]
     )
     return Check("failures", Status.FAIL, f"100 % failures: {_some(words, '; ')}", remedy)
 

@@ -117,6 +117,16 @@ class TestLines:
         assert found("sync_queues_action_required", **PAIR) == 1
         assert found("sync_open_queues", **PAIR, state="processing") == 0
 
+    def test_given_a_sync_that_failed_whole_then_the_alarm_is_on_until_one_goes_well(
+        self, database, shop, scrape
+    ):
+        apply_records(database, shop, [customer(1, email="bad")])
+        failed = scrape()
+        apply_records(database, shop, [customer(1)])
+
+        assert failed("sync_all_failed", **PAIR) == 1
+        assert scrape()("sync_all_failed", **PAIR) == 0
+
     def test_given_several_syncs_then_they_add_up(self, database, shop, scrape):
         apply_records(database, shop, [customer(1), customer(2)])
         apply_records(database, shop, [customer(1, first_name="Eve"), customer(3)])
