@@ -7,7 +7,7 @@ own, and the work is in PostgreSQL and in threads anyway.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import dagster as dg
 
@@ -15,8 +15,11 @@ from sync_pipeline.entities import Entity
 from sync_pipeline.orchestration.progress import STAGES
 from sync_pipeline.orchestration.results import asset_key
 
+SyncJob: TypeAlias = Any
+"""A job over assets, before its assets are known: Dagster exports no name for it."""
 
-def sync_job(entity: Entity) -> Any:  # noqa: ANN401  (Dagster exports no name for it)
+
+def sync_job(entity: Entity) -> SyncJob:
     """The whole sync of one entity of one connection (its partition)."""
     return dg.define_asset_job(
         name=job_name(entity.name),

@@ -8,7 +8,7 @@ off and has a history of its own. A look is one query to our database and one to
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import dagster as dg
 
@@ -21,7 +21,9 @@ from sync_pipeline.orchestration.in_flight import (
     runs_to_close,
     unfinished_runs,
 )
+from sync_pipeline.orchestration.jobs import SyncJob
 from sync_pipeline.orchestration.resource import SyncResource
+from sync_pipeline.orchestration.run_failures import note_loss
 from sync_pipeline.orchestration.starts import missing_partitions, run_request
 from sync_pipeline.queue.attention import (
     ROWS_PER_LOOK,
@@ -45,12 +47,12 @@ _WORDS: Final[dict[Reason, str]] = {
 }
 
 
-def queue_sensors(jobs: Sequence[Any]) -> list[dg.SensorDefinition]:
+def queue_sensors(jobs: Sequence[SyncJob]) -> list[dg.SensorDefinition]:
     """The three sensors; a run they start is one of these jobs."""
     return [_queue_sensor(reason, jobs) for reason in _WORDS]
 
 
-def _queue_sensor(reason: Reason, jobs: Sequence[Any]) -> dg.SensorDefinition:
+def _queue_sensor(reason: Reason, jobs: Sequence[SyncJob]) -> dg.SensorDefinition:
     @dg.sensor(
         name=reason,
         jobs=jobs,
@@ -104,5 +106,8 @@ def close_dead(
     """Close the runs that nobody works on, so that the places they hold are free."""
     queue_ids = {run.queue_id for run in runs if run.queue_id is not None and run.has_worker}
     lives = signs_of_life(sync.database(), queue_ids) if queue_ids else {}
-    for run_id in close(context.instance, runs_to_close(runs, lives)):
-        context.log.info("closed run %s: nobody works on it any more", run_id)
+    reasons = runs_to_close(runs, lives)
+    for run_id in close(context.instance, reasons):
+        context.log.info("closed run %s: %s", run_id, reasons[run_id])
+        if (run := context.instance.get_run_by_id(run_id)) is not None:
+            note_loss(context.instance, sync, run, reasons[run_id])

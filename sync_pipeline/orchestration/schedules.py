@@ -15,7 +15,7 @@ import dagster as dg
 from sync_pipeline.entities import Entity
 from sync_pipeline.errors import DatabaseUnusableError
 from sync_pipeline.orchestration.in_flight import partitions_in_flight, unfinished_runs
-from sync_pipeline.orchestration.jobs import run_config
+from sync_pipeline.orchestration.jobs import SyncJob, run_config
 from sync_pipeline.orchestration.partitions import CONNECTIONS
 from sync_pipeline.orchestration.resource import SyncResource
 from sync_pipeline.orchestration.tags import CONNECTION_TAG, ORGANIZATION_TAG, REASON_TAG
@@ -38,8 +38,8 @@ _MINUTES_UNTIL_AGAIN: Final = 10
 
 def sync_schedules(
     entity: Entity,
-    job: Any,
-    automation: AutomationSettings,  # noqa: ANN401  (as sync_job)
+    job: SyncJob,
+    automation: AutomationSettings,
 ) -> list[dg.ScheduleDefinition]:
     """The delta and the nightly schedule of an entity."""
     return [_deltas(entity, job, automation), _nightly(entity, job, automation)]
@@ -53,8 +53,8 @@ def default_status(automation: AutomationSettings) -> dg.DefaultScheduleStatus:
 
 def _deltas(
     entity: Entity,
-    job: Any,
-    automation: AutomationSettings,  # noqa: ANN401
+    job: SyncJob,
+    automation: AutomationSettings,
 ) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=f"deltas_{entity.name}",
@@ -83,8 +83,8 @@ def _deltas(
 
 def _nightly(
     entity: Entity,
-    job: Any,
-    automation: AutomationSettings,  # noqa: ANN401
+    job: SyncJob,
+    automation: AutomationSettings,
 ) -> dg.ScheduleDefinition:
     hour = automation.nightly_hour_utc
 

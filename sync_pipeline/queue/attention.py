@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.statements import statement
+from sync_pipeline.queue.failures import LOST_CODE
 from sync_pipeline.queue.fairness import in_turns
 
 Reason = Literal["pending", "retry", "recovery"]
@@ -59,7 +60,8 @@ class Attention:
         """Why it would get a run: never begun, to be tried again, or abandoned by who worked it."""
         if self.process_count == 0:
             return "pending"
-        return "retry" if self.lease_until is None else "recovery"
+        is_abandoned = self.lease_until is not None or self.last_error_code == LOST_CODE
+        return "recovery" if is_abandoned else "retry"
 
     @property
     def waits_for_a_person(self) -> bool:

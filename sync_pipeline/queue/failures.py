@@ -3,9 +3,9 @@
 Belongs here: judging a failure and writing it down. Does not: which runs are started
 (attention.py), failures of single lines (completion.py).
 
-A passing fault waits 10 s, 20 s, 40 s … up to 10 minutes, with jitter, as long as it takes. What
-only a person can mend flags the queue; so does an error nobody foresaw, when it came ten times in
-a row. Success of any stage clears what stands.
+A passing fault waits 10 s, 20 s, 40 s … up to 10 minutes, with jitter, as often as it takes; a
+worker that was killed, 2 s to 20 s. What only a person can mend flags the queue; so does an error
+nobody foresaw, when it came ten times in a row. Success of any stage clears what stands.
 """
 
 import random
@@ -22,8 +22,9 @@ from sync_pipeline.settings import QueueSettings
 STOPPED_CODE: Final = "queue.stopped"
 UNEXPECTED_CODE: Final = "sync.unexpected"
 LOST_CODE: Final = "run.worker_lost"
-# A killed worker says nothing against the store: what it worked on goes on soon.
-_LONGEST_WAIT_AFTER_LOSS_SECONDS: Final = 20.0
+# A killed worker says nothing against the store: what it worked on goes on soon, but no queue
+# that kills its workers is started without a pause.
+_WAITS_AFTER_LOSS_MS: Final = (2_000, 20_000)
 _UNEXPECTED_IN_A_ROW: Final = 10
 
 
@@ -81,15 +82,15 @@ def aftermath(
     if failure.code == UNEXPECTED_CODE and attempt >= _UNEXPECTED_IN_A_ROW:
         words = f"failed {attempt} times in a row, and nobody foresaw why. {failure.message}"
         return Aftermath(None, f"{words} ({failure.code})")
-    cap_seconds = settings.failure_backoff_cap_seconds
-    if failure.code == LOST_CODE:
-        cap_seconds = min(cap_seconds, _LONGEST_WAIT_AFTER_LOSS_SECONDS)
-    wait = backoff_seconds(
-        attempt,
-        round(settings.failure_backoff_seconds * 1000),
-        round(cap_seconds * 1000),
-        chance,
+    base_ms, cap_ms = (
+        _WAITS_AFTER_LOSS_MS
+        if failure.code == LOST_CODE
+        else (
+            round(settings.failure_backoff_seconds * 1000),
+            round(settings.failure_backoff_cap_seconds * 1000),
+        )
     )
+    wait = backoff_seconds(attempt, base_ms, cap_ms, chance)
     return Aftermath(wait, None)
 
 
@@ -118,11 +119,12 @@ def record_loss(
     """Write down that a run ended without a word of its own, such as by `kill -9`.
 
     Returns:
-        What follows; None when the queue is finished, stopped or worked on by another run by now:
+        What follows; None when the queue is finished, paused or taken up by another run by now:
         then only the activity says so.
     """
     with database.organization(queue.org_id) as conn:
-        if _is_idle_since(conn, queue, run_id):
+        if _was_last_worked_in(conn, queue, run_id):
+            conn.execute(statement("queue/give_lease_up"), {"queue_no": queue.queue_no})
             return _record(conn, queue, failure, settings, run_id)
         _note(conn, queue, failure, Aftermath(None, None), run_id)
         return None
@@ -140,12 +142,11 @@ def forgive(database: Database, queue: Queue) -> None:
         conn.execute(statement("queue/forgive"), {"queue_no": queue.queue_no})
 
 
-def _is_idle_since(conn: DictConnection, queue: Queue, run_id: str) -> bool:
+def _was_last_worked_in(conn: DictConnection, queue: Queue, run_id: str) -> bool:
     row = _standing(conn, queue)
     return (
         row["stage"] != "finished"
         and not row["is_paused"]
-        and not row["is_worked"]
         and row["last_dagster_run_id"] == run_id
     )
 

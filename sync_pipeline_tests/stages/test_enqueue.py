@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sync_pipeline.demo import DemoServer, Fault
 from sync_pipeline.entities import CUSTOMERS
+from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.stages.enqueue import Enqueued, enqueue, page_shares
 from sync_pipeline_tests.factories import (
@@ -163,6 +164,7 @@ class TestTwoProcesses:
         end_extract(database, queue, scanned=1)
         with ThreadPoolExecutor(1) as pool:
             with database.organization("acme") as conn:
+                conn.execute(statement("enqueue/hold_alone"), {"queue_no": queue.queue_no})
                 conn.execute("UPDATE sync_queue SET stage = 'apply'")
                 late = pool.submit(enqueue, database, queue, CUSTOMERS)
                 wait_until_somebody_waits(database)

@@ -1,0 +1,121 @@
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from sync_pipeline.orchestration.in_flight import (
+    GONE,
+    NEVER_BEGAN,
+    SILENT,
+    SeenRun,
+    partitions_in_flight,
+    queues_in_flight,
+    runs_to_close,
+    unfinished_runs,
+)
+from sync_pipeline.queue.attention import Life
+
+QUEUED, NOT_STARTED, STARTING, STARTED = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+)
+
+
+def seen(**changes):
+    """A run that works on queue q1."""
+    values = {
+        "run_id": "r1",
+        "status": STARTED,
+        "queue_id": "q1",
+        "entity": "customers",
+        "partition": "shop",
+        "has_worker": True,
+        "is_dead": False,
+        "age_seconds": 600.0,
+    }
+    return SeenRun(**values | changes)
+
+
+def close(run, silent_seconds=-20.0, last_run_id="r1"):
+    return runs_to_close([run], {"q1": Life(last_run_id, silent_seconds)}).get(run.run_id)
+
+
+class TestInFlight:
+    @pytest.mark.parametrize(
+        ("changes", "is_ahead"),
+        [
+            ({"status": QUEUED, "has_worker": False}, True),
+            ({"status": NOT_STARTED, "has_worker": False, "age_seconds": 119}, True),
+            ({"status": NOT_STARTED, "has_worker": False, "age_seconds": 121}, False),
+            ({"status": STARTING, "has_worker": False, "age_seconds": 44}, True),
+            ({"status": STARTING, "has_worker": False, "age_seconds": 46}, False),
+            ({"status": STARTED, "has_worker": False, "age_seconds": 1}, True),
+            # Its work shows with the queue from here on.
+            ({"status": STARTED, "has_worker": True, "age_seconds": 1}, False),
+        ],
+    )
+    def test_a_run_is_about_a_queue_until_its_work_shows(self, changes, is_ahead):
+        assert queues_in_flight([seen(**changes)]) == ({"q1"} if is_ahead else set())
+
+    def test_a_run_that_opened_no_queue_yet_is_about_its_partition(self):
+        runs = [seen(queue_id=None), seen(entity="orders", partition="other")]
+
+        assert queues_in_flight(runs) == set()
+        assert partitions_in_flight(runs) == {"shop", "other"}
+        assert partitions_in_flight(runs, "orders") == {"other"}
+
+
+class TestRunsToClose:
+    def test_given_a_process_that_is_gone_then_its_run_is_closed_whatever_its_queue_says(self):
+        assert close(seen(is_dead=True)) == GONE
+
+    def test_given_a_lease_that_holds_or_has_just_run_out_then_the_run_lives(self):
+        assert close(seen(), silent_seconds=-5) is None
+        assert close(seen(), silent_seconds=14) is None
+
+    def test_given_a_lease_that_ran_out_a_while_ago_then_the_run_is_dead_or_hangs(self):
+        assert close(seen(), silent_seconds=16) == SILENT
+
+    def test_given_a_queue_that_another_run_took_up_then_its_lease_says_nothing_of_this_one(self):
+        assert close(seen(), silent_seconds=600, last_run_id="r2") is None
+
+    @pytest.mark.parametrize(
+        ("changes", "reason"),
+        [
+            ({"status": STARTING, "age_seconds": 44}, None),
+            ({"status": STARTING, "age_seconds": 46}, NEVER_BEGAN),
+            ({"status": NOT_STARTED, "age_seconds": 121}, NEVER_BEGAN),
+            ({"status": STARTED, "age_seconds": 46}, NEVER_BEGAN),
+            ({"status": QUEUED, "age_seconds": 9999}, None),
+            ({"status": STARTING, "age_seconds": 9999, "entity": None}, None),
+        ],
+    )
+    def test_a_run_of_ours_without_a_process_is_closed_when_its_time_is_over(self, changes, reason):
+        assert close(seen(has_worker=False, **changes)) == reason
+
+
+class TestUnfinishedRuns:
+    def test_given_runs_then_those_that_ended_are_left_out_and_tags_are_read(self):
+        with dg.DagsterInstance.ephemeral() as instance:
+            run = instance.add_run(
+                dg.DagsterRun(
+                    job_name="sync_customers",
+                    status=STARTED,
+                    tags={
+                        "sync/queue_id": "q1",
+                        "sync/entity": "customers",
+                        "dagster/partition": "shop",
+                    },
+                )
+            )
+            instance.add_run_tags(run.run_id, {"sync/process": f"{run.run_id} elsewhere 1 2"})
+            instance.add_run(dg.DagsterRun(job_name="x", status=dg.DagsterRunStatus.SUCCESS))
+
+            (found,) = unfinished_runs(instance, datetime.now(UTC) + timedelta(seconds=30))
+
+        assert (found.queue_id, found.entity, found.partition) == ("q1", "customers", "shop")
+        assert found.has_worker
+        assert not found.is_dead
+        assert 25 < found.age_seconds < 60

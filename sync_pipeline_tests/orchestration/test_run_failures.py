@@ -1,0 +1,75 @@
+from collections.abc import Iterator
+
+import dagster as dg
+import pytest
+
+from sync_pipeline.orchestration.resource import SyncResource, provided
+from sync_pipeline.orchestration.run_failures import note_loss
+from sync_pipeline.queue.queues import begin
+from sync_pipeline_tests.factories import make_connection, make_queue, rows, status
+
+
+@pytest.fixture
+def own_instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+def failed_run(instance, **tags):
+    run = dg.DagsterRun(
+        job_name="sync_customers",
+        status=dg.DagsterRunStatus.FAILURE,
+        tags={name.replace("__", "/"): value for name, value in tags.items()},
+    )
+    return instance.add_run(run)
+
+
+def noted(database):
+    return [
+        one["message"]
+        for one in rows(
+            database, "SELECT message FROM sync_activity WHERE activity_type = 'run_failed'"
+        )
+    ]
+
+
+def note(instance, database, run, message="killed"):
+    with provided(database):
+        return note_loss(instance, SyncResource(), run, message)
+
+
+class TestNoteLoss:
+    def test_given_a_run_that_died_then_its_queue_says_so_once_and_is_tried_again(
+        self, own_instance, database
+    ):
+        queue = make_queue(database, make_connection(database))
+        run = failed_run(own_instance, sync__queue_id=str(queue.id))
+        begin(database, queue, run_id=run.run_id)
+
+        first = note(own_instance, database, run)
+        again = note(own_instance, database, run)
+
+        assert (first, again) == (True, False)
+        (message,) = noted(database)
+        assert message.startswith(f"Run {run.run_id} failed: killed Tried again in ")
+        assert status(database, queue)["failure_count"] == 1
+        assert status(database, queue)["last_error_code"] == "run.worker_lost"
+
+    def test_given_a_failure_that_the_run_noted_itself_then_it_is_not_noted_twice(
+        self, own_instance, database
+    ):
+        queue = make_queue(database, make_connection(database))
+        run = failed_run(
+            own_instance, sync__queue_id=str(queue.id), sync__failure_code="queue.stopped"
+        )
+
+        assert note(own_instance, database, run) is False
+        assert noted(database) == []
+
+    @pytest.mark.parametrize(
+        "tags", [{}, {"sync__queue_id": "11111111-1111-1111-1111-111111111111"}]
+    )
+    def test_given_a_run_without_a_queue_of_ours_then_nothing_happens(
+        self, own_instance, database, tags
+    ):
+        assert note(own_instance, database, failed_run(own_instance, **tags)) is False
