@@ -19,7 +19,8 @@ from sync_pipeline.sources.errors import PageFaultError
 from sync_pipeline.sources.protocol import Source
 from sync_pipeline.sources.throttle.protocol import UNTHROTTLED
 from sync_pipeline.sources.throttle.throttle import shared_throttle
-from sync_pipeline.sources.woocommerce.client import RequestEvent, WooCommerceClient
+from sync_pipeline.sources.woocommerce.answers import RequestEvent
+from sync_pipeline.sources.woocommerce.client import WooCommerceClient
 from sync_pipeline.sources.woocommerce.source import WooCommerceSource
 
 DEMO_NAME: Final = "demo"

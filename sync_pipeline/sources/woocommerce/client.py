@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 from tenacity import Retrying, retry_if_exception
@@ -24,6 +24,7 @@ from sync_pipeline.sources.woocommerce.addresses import (
     API_ROOT,
     normalize_base_url,
 )
+from sync_pipeline.sources.woocommerce.answers import Answer, RequestEvent
 from sync_pipeline.sources.woocommerce.auth import AuthForm, Signer
 from sync_pipeline.sources.woocommerce.classification import classify
 from sync_pipeline.sources.woocommerce.errors import (
@@ -37,38 +38,6 @@ from sync_pipeline.sources.woocommerce.transport import Received, Transport, pla
 
 _log = logs.get_logger(__name__)
 _SUCCESS = range(200, 300)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A parsed answer.
-
-    Attributes:
-        value: the JSON value.
-        headers: names in lower case; only those that are needed, never Link or Set-Cookie.
-        noise: what stood around the JSON, redacted; None if nothing did.
-        elapsed_seconds: from the first attempt on, waits included.
-    """
-
-    value: Any
-    headers: Mapping[str, str]
-    noise: str | None
-    elapsed_seconds: float
-
-
-@dataclass(frozen=True)
-class RequestEvent:
-    """One attempt, for metrics. `status` is None without an answer; `error_code` when it failed.
-
-    `waited_seconds` for the right to ask came before `elapsed_seconds`.
-    """
-
-    path: str
-    status: int | None
-    elapsed_seconds: float
-    attempt: int
-    error_code: str | None
-    waited_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from sync_pipeline.errors import SyncError
 from sync_pipeline.settings import SourceSettings
 from sync_pipeline.sources.errors import PageFaultError
 from sync_pipeline.sources.woocommerce import findings
-from sync_pipeline.sources.woocommerce.client import Answer, WooCommerceClient
+from sync_pipeline.sources.woocommerce.answers import Answer
+from sync_pipeline.sources.woocommerce.client import WooCommerceClient
 from sync_pipeline.sources.woocommerce.findings import Finding, Outcome
 
 __all__ = ["Finding", "Outcome", "examine"]

@@ -56,7 +56,7 @@ class RateLimitedError(WooCommerceError, TransientError):
     """The store or its host counts our requests and had enough."""
 
     code = "woocommerce.rate_limited"
-    usual_remedy = "Try again later; fewer parallel requests (SYNC_SOURCE_MAX_PARALLEL_REQUESTS)."
+    usual_remedy = "It goes on later; ask less often: connect … --requests-per-second N."
 
 
 class BlockedByFirewallError(WooCommerceError, TransientError):

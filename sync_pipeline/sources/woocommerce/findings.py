@@ -13,8 +13,8 @@ from typing import Any
 from sync_pipeline.errors import SyncError
 from sync_pipeline.sources.throttle.circuit import Circuit
 from sync_pipeline.sources.woocommerce.addresses import API_NAMESPACE
+from sync_pipeline.sources.woocommerce.answers import Answer
 from sync_pipeline.sources.woocommerce.auth import AuthForm
-from sync_pipeline.sources.woocommerce.client import Answer
 from sync_pipeline.sources.woocommerce.errors import (
     BlockedByFirewallError,
     RouteMissingError,

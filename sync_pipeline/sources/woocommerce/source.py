@@ -13,7 +13,8 @@ from itertools import pairwise
 from typing import Any
 
 from sync_pipeline.sources.protocol import Listing, Page, PageRequest, Record
-from sync_pipeline.sources.woocommerce.client import Answer, WooCommerceClient
+from sync_pipeline.sources.woocommerce.answers import Answer
+from sync_pipeline.sources.woocommerce.client import WooCommerceClient
 from sync_pipeline.sources.woocommerce.errors import MalformedResponseError
 
 MOST_PER_PAGE = 100
