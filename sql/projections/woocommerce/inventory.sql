@@ -3,7 +3,7 @@
 -- Reads: line, whose payload derivations/woocommerce/inventory.sql made; %(connection_id)s,
 --   %(org_id)s.
 -- Index: product_source_key_idx, sync_connection_pkey (once a statement).
--- Measured: 12 us a row.
+-- Measured: 2 us of CPU a row.
 SELECT
     line.line_no, line.external_id, line.content_hash, line.error_count,
     problem.code AS error_code,

@@ -3,7 +3,7 @@
 -- Reads: line, whose payload derivations/woocommerce/payments.sql made; %(connection_id)s,
 --   %(org_id)s.
 -- Index: sales_order_source_key_idx, sync_connection_pkey (once a statement).
--- Measured: 18 us a row.
+-- Measured: 6 us of CPU a row.
 SELECT
     line.line_no, line.external_id, line.content_hash, line.error_count,
     problem.code AS error_code,

