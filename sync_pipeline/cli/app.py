@@ -36,6 +36,7 @@ _COMMANDS = {
     "cancel": ("actions:cancel_app", "Cancel what is not done of a sync, for good."),
     "health": ("health", "Is everything well: database, queues, Dagster, stores. For monitors."),
     "metrics": ("metrics", "Serve metrics for Prometheus."),
+    "purge": ("purge", "Drop finished syncs, landed pages and Dagster's runs past their time."),
     "explain": ("explain", "Why a record is as it is: every line, change and conflict."),
 }
 

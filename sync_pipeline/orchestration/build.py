@@ -9,6 +9,7 @@ from sync_pipeline.entities import ENTITIES
 from sync_pipeline.orchestration.actions import action_jobs
 from sync_pipeline.orchestration.assets import entity_assets
 from sync_pipeline.orchestration.jobs import sync_job
+from sync_pipeline.orchestration.purge import maintain_job, purge_job
 from sync_pipeline.orchestration.queue_sensors import queue_sensors
 from sync_pipeline.orchestration.resource import SyncResource
 from sync_pipeline.orchestration.run_failures import run_failure_sensor
@@ -30,7 +31,7 @@ def build_definitions(
     syncs = [sync_job(entity) for entity in ENTITIES]
     return dg.Definitions(
         assets=[asset for entity in ENTITIES for asset in entity_assets(entity)],
-        jobs=[*syncs, *action_jobs()],
+        jobs=[*syncs, *action_jobs(), purge_job, maintain_job],
         sensors=[connections_sensor, *queue_sensors(syncs), run_failure_sensor],
         schedules=[
             schedule

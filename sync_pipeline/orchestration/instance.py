@@ -64,6 +64,20 @@ run_monitoring:
 sensors:
   use_threads: true
   num_workers: 4
+retention:
+  # Ticks of sensors come every few seconds: kept forever they outgrow everything else.
+  sensor:
+    purge_after_days:
+      skipped: 1
+      success: 7
+      failure: 30
+      started: 7
+  schedule:
+    purge_after_days:
+      skipped: 1
+      success: 30
+      failure: 30
+      started: 30
 """
 # A command of a person writes to their terminal: Dagster must not take its output into files.
 _FOR_COMMANDS = """\

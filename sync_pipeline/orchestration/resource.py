@@ -20,7 +20,13 @@ from sync_pipeline.orchestration.tags import QUEUE_TAG
 from sync_pipeline.orchestration.worker import Worker
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.queues import Queue, find_queue
-from sync_pipeline.settings import DatabaseSettings, LogSettings, QueueSettings, SourceSettings
+from sync_pipeline.settings import (
+    DatabaseSettings,
+    LogSettings,
+    QueueSettings,
+    RetentionSettings,
+    SourceSettings,
+)
 from sync_pipeline.sources.connections import Connection
 from sync_pipeline.sources.protocol import Source
 from sync_pipeline.stages.opening import open_source
@@ -98,6 +104,10 @@ class SyncResource(dg.ConfigurableResource[None]):
     def queue_settings(self) -> QueueSettings:
         """How queues are made and worked."""
         return QueueSettings() if self.workers is None else QueueSettings(workers=self.workers)
+
+    def retention_settings(self) -> RetentionSettings:
+        """How long history is kept."""
+        return RetentionSettings()
 
     def source(self, connection: Connection) -> AbstractContextManager[Source]:
         """The connection's remote system, open while the block runs.

@@ -196,8 +196,8 @@ def _of_identity(story: Story) -> str:
 
 def _of_last_line(story: Story) -> str:
     if not story.lines:
-        last = story.identity
-        applied = f"; it was last applied on {_time(last.applied_at)}" if last else ""
+        it = story.identity
+        applied = f"; it was last applied on {_time(it.applied_at)}" if it else ""
         return f"Every queue that it was on is purged, with its lines{applied}."
     last = story.lines[-1]
     if last.state == "failed":
