@@ -50,6 +50,14 @@ class TestConnect:
 
         assert find_connection(database, "shop").options == {"requests_per_second": 2.5}
 
+    @pytest.mark.parametrize(("given", "kept"), [("0", 0), ("15", 15)])
+    def test_given_an_interval_when_connected_then_it_is_kept_with_the_connection(
+        self, cli: Cli, database: Database, given: str, kept: int
+    ):
+        connect(cli, every_minutes=given)
+
+        assert find_connection(database, "shop").options == {"sync_every_minutes": kept}
+
     @pytest.mark.parametrize("rate", ["-1", "nan", "inf", "fast"])
     def test_given_no_rate_when_connected_then_it_is_refused(self, cli: Cli, rate: str):
         assert connect(cli, requests_per_second=rate).exit_code == 2

@@ -214,3 +214,48 @@ class TestLifetimeValueRules:
         amounts = {"lifetime_value_all_orders": "7.00", "lifetime_value_paid_net": "7"}
 
         assert rules_differ(amounts, "all_orders") == ""
+
+
+class TestNoWait:
+    def test_given_a_daemon_elsewhere_then_the_queue_is_opened_for_it_and_nothing_is_read(
+        self, cli: Cli, database: Database, server: DemoServer
+    ):
+        ran = sync(cli, "--no-wait", "--full", "--created-by", "ann")
+        again = sync(cli, "--no-wait", "--full", "--json")
+
+        kept = row(
+            database,
+            "SELECT id::text AS id, created_by, is_full, process_count, batch_size FROM sync_queue",
+        )
+        assert (kept["created_by"], kept["is_full"], kept["process_count"]) == ("ann", True, 0)
+        assert kept["batch_size"] == 500
+        assert f"Opened {kept['id']}." in ran.stdout
+        assert f"sync-pipeline status {kept['id']} --watch" in ran.stdout
+        assert again.document == {"success": True, "queue_id": kept["id"], "is_new": False}
+        assert server.requests == ()
+
+    def test_given_a_queue_that_waits_for_a_person_then_it_waits_no_longer(
+        self, cli: Cli, database: Database, server: DemoServer
+    ):
+        sync(cli, "--no-wait")
+        with database.owner() as conn:
+            conn.execute(
+                "UPDATE sync_queue SET is_action_required = true, action_required_reason = 'key'"
+            )
+
+        ran = sync(cli, "--no-wait")
+
+        assert "It was started before:" in ran.stdout
+        assert row(database, "SELECT is_action_required AS is_so FROM sync_queue") == {
+            "is_so": False
+        }
+
+    def test_given_an_open_sync_of_changes_when_everything_is_wanted_then_it_is_not_joined(
+        self, cli: Cli, server: DemoServer
+    ):
+        sync(cli, "--no-wait")
+
+        ran = sync(cli, "--no-wait", "--full")
+
+        assert ran.exit_code == 2
+        assert "is open with other settings" in ran.stderr
