@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import calls, flatness, memory, old_design, tuning, upsert, whole_sync
+from benchmarks import calls, flatness, memory, old_design, progress, tuning, upsert, whole_sync
 from benchmarks.measure import Subject
 from benchmarks.report import show, show_verdict, write_json
 from benchmarks.throwaway import Server, open_server
@@ -31,6 +31,7 @@ class Sizes:
         old_lines: of the old design, whose time grows with the square.
         flat_lines: the sizes that must have one rate.
         memory_customers: a small and a large sync.
+        progress_lines: of a queue that somebody watches; its lines themselves are not made.
     """
 
     lines: int
@@ -40,6 +41,7 @@ class Sizes:
     old_lines: int
     flat_lines: tuple[int, ...]
     memory_customers: tuple[int, int]
+    progress_lines: int = 1_000_000
 
 
 QUICK = Sizes(10_000, 2, 1, 5_000, 1_000, (5_000, 20_000), (1_000, 5_000))
@@ -58,6 +60,7 @@ SUBJECTS: dict[str, Run] = {
     "memory": lambda server, sizes: memory.run(
         server, small=sizes.memory_customers[0], large=sizes.memory_customers[1]
     ),
+    "progress": lambda server, sizes: progress.run(server, lines=sizes.progress_lines),
     "isolation": lambda server, sizes: tuning.run_isolation(
         server, lines=sizes.tuning_lines, rounds=sizes.rounds
     ),

@@ -51,7 +51,8 @@ def get_logger(name: str) -> BoundLogger:
                 structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
             ],
             wrapper_class=BoundLogger,
-        ),
+            # Bound once: a logger that is made anew for every record costs more than a level check.
+        ).bind(),
     )
 
 

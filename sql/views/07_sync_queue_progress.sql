@@ -39,6 +39,7 @@ SELECT
     s.scanned_count, s.source_total, s.is_complete, s.reconciliation, s.filters,
     s.lifetime_value_rule, s.last_dagster_run_id, s.created_by, s.created_at, s.finished_at
 FROM sync_queue_status AS s
+-- OFFSET: computed once, not for every page.
 CROSS JOIN LATERAL (
     SELECT s.stage <> 'finished' AND NOT s.is_paused AND NOT s.is_action_required
         AND coalesce(s.retry_at <= now(), true)
@@ -46,6 +47,7 @@ CROSS JOIN LATERAL (
         AND (s.is_processing OR s.stage_lease_until IS NULL) AS is_moving,
         greatest(s.work_began_at, now() - interval '60 s',
                  CASE WHEN s.stage = 'apply' THEN s.apply_began_at END) AS since
+    OFFSET 0
 ) AS work
 -- What landed of each listing that was begun. Only until there are lines: pages are soon purged.
 CROSS JOIN LATERAL (

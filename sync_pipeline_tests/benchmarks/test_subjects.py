@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks import calls, flatness, memory, old_design, tuning, upsert
+from benchmarks import calls, flatness, memory, old_design, progress, tuning, upsert
 from benchmarks.throwaway import Server
 
 
@@ -60,6 +60,18 @@ class TestCalls:
         subject = calls.run(server)
 
         assert [figure.is_met for figure in subject.figures] == [True, True]
+
+
+class TestProgress:
+    def test_given_a_queue_when_looked_at_then_every_stage_has_its_time(self, server):
+        subject = progress.run(server, lines=20_000)
+
+        assert [figure.name for figure in subject.figures] == [
+            "2,000 lines, applying",
+            "20,000 lines, applying",
+            "20,000 records, reading",
+        ]
+        assert all(0 < figure.value < 500 for figure in subject.figures)
 
 
 class TestMemory:
