@@ -21,6 +21,9 @@ extra AS MATERIALIZED (
     SELECT external_id FROM ours EXCEPT SELECT external_id FROM theirs
 )
 SELECT
+    -- A page of no records is a page: without any, they are purged and there is nothing to compare.
+    EXISTS (SELECT FROM sync_page AS p
+            WHERE p.queue_no = %(queue_no)s AND p.listing = %(listing)s) AS has_pages,
     (SELECT count(*) FROM theirs) AS n_theirs,
     (SELECT count(*) FROM ours) AS n_ours,
     (SELECT count(*) FROM ours WHERE is_lost) AS n_lost,

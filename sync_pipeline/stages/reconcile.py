@@ -27,7 +27,9 @@ class Verdict:
         extra: ours, but no longer listed: deleted there, or of another role now.
         lost: rows of ours that somebody deleted by hand; the next sync makes them again.
         missing_ids, extra_ids: the first 20.
-        agree: complete, nothing missing, extra or lost. None: filtered, nothing to compare.
+        agree: complete, nothing missing, extra or lost. None: nothing to compare, for the sync was
+            filtered or is purged.
+        is_purged: the pages are gone: the queue was opened again long after it was read.
     """
 
     total: int | None
@@ -42,10 +44,13 @@ class Verdict:
     extra_ids: tuple[str, ...]
     is_complete: bool | None
     agree: bool | None
+    is_purged: bool = False
 
     @property
     def in_words(self) -> str:
         """One sentence for people."""
+        if self.is_purged:
+            return "its pages are purged: the next sync compares both sides"
         if self.agree is None:
             return "a filtered sync has nothing to compare with the whole store"
         if self.agree:
@@ -100,6 +105,9 @@ def reconcile(database: Database, queue: Queue, entity: Entity) -> Verdict:
                 ),
                 {"connection_id": queue.connection_id, "entity": entity.name},
             )
+        if verdict.is_purged:
+            # What was said while there were pages stays with the queue.
+            return verdict
         is_news = conn.execute(
             statement("reconcile/keep"),
             {"queue_no": queue.queue_no, "verdict": Jsonb(asdict(verdict))},
@@ -127,11 +135,14 @@ def judge(
     """The verdict over counted sets. Pure.
 
     Args:
-        row: n_theirs, n_ours, n_lost, n_missing, n_failed, n_extra, missing_ids, extra_ids.
+        row: n_theirs, n_ours, n_lost, n_missing, n_failed, n_extra, missing_ids, extra_ids,
+            has_pages.
         total, scanned, is_complete: what the extract proved.
         is_filtered: only a part was read; then there is nothing to say about the whole.
     """
     differs = bool(row["n_missing"] or row["n_extra"] or row["n_lost"])
+    is_purged = not is_filtered and not row["has_pages"]
+    is_part = is_filtered or is_purged
     return Verdict(
         total=total,
         scanned=scanned,
@@ -139,10 +150,11 @@ def judge(
         ours=row["n_ours"],
         missing=row["n_missing"],
         failed=row["n_failed"],
-        extra=0 if is_filtered else row["n_extra"],
+        extra=0 if is_part else row["n_extra"],
         lost=row["n_lost"],
         missing_ids=tuple(row["missing_ids"]),  # type: ignore[arg-type]
-        extra_ids=() if is_filtered else tuple(row["extra_ids"]),  # type: ignore[arg-type]
+        extra_ids=() if is_part else tuple(row["extra_ids"]),  # type: ignore[arg-type]
         is_complete=is_complete,
-        agree=None if is_filtered else bool(is_complete) and not differs,
+        agree=None if is_part else bool(is_complete) and not differs,
+        is_purged=is_purged,
     )

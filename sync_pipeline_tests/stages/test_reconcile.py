@@ -11,7 +11,7 @@ from sync_pipeline_tests.factories import customer, make_connection, row, rows, 
 
 def counts(**changes):
     nothing = dict.fromkeys(("n_theirs", "n_ours", "n_lost", "n_missing", "n_failed", "n_extra"), 0)
-    return nothing | {"missing_ids": [], "extra_ids": []} | changes
+    return nothing | {"missing_ids": [], "extra_ids": [], "has_pages": True} | changes
 
 
 def judged(*, is_complete=True, is_filtered=False, total=5, scanned=5, **changes):
@@ -55,6 +55,12 @@ class TestJudge:
         assert judged(is_complete=None).in_words == (
             "both sides differ: nothing proves that all were read"
         )
+
+    def test_given_pages_that_are_purged_then_nothing_is_said_about_either_side(self):
+        verdict = judged(n_ours=9, n_extra=9, extra_ids=["1"], has_pages=False)
+
+        assert (verdict.agree, verdict.extra, verdict.missing) == (None, 0, 0)
+        assert verdict.in_words == "its pages are purged: the next sync compares both sides"
 
     def test_given_a_filter_then_nothing_is_said_about_the_rest(self):
         verdict = judged(n_extra=900, extra_ids=["1"], is_filtered=True, is_complete=None)
@@ -174,3 +180,23 @@ class TestReconcile:
         assert reconcile(database, sync.queue, CUSTOMERS) == sync.verdict
         said = "SELECT count(*) AS n FROM sync_activity WHERE activity_type = 'reconciled'"
         assert row(database, said)["n"] == 1
+
+    def test_given_pages_were_purged_when_reconciled_again_then_the_first_verdict_stays(
+        self, database, shop, server
+    ):
+        sync = run_sync(database, shop, server)
+        with database.owner() as conn:
+            conn.execute("DELETE FROM sync_page")
+
+        assert reconcile(database, sync.queue, CUSTOMERS).is_purged
+
+        kept = row(database, "SELECT reconciliation FROM sync_queue_status")["reconciliation"]
+        assert (kept["agree"], kept["distinct"]) == (True, 30)
+
+    def test_given_an_empty_store_then_both_sides_agree(self, database, org_id):
+        with DemoServer(store([])) as empty:
+            shop = make_connection(database, org_id, base_url=empty.url)
+
+            verdict = run_sync(database, shop, empty).verdict
+
+        assert (verdict.agree, verdict.is_purged, verdict.ours) == (True, False, 0)
