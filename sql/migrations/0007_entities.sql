@@ -228,6 +228,14 @@ CREATE TABLE IF NOT EXISTS payment (
 CREATE UNIQUE INDEX IF NOT EXISTS payment_source_key_idx ON payment (org_id, source_key);
 CREATE INDEX IF NOT EXISTS payment_order_idx ON payment (order_id);
 
+-- What runs with its owner's rights must not find a temporary table of its caller first.
+DO $$
+BEGIN
+    IF current_setting('search_path') NOT LIKE '%pg_temp' THEN
+        PERFORM set_config('search_path', current_setting('search_path') || ', pg_temp', true);
+    END IF;
+END $$;
+
 -- Lines of orders, one statement's worth at once. With the owner's rights: whoever may write an order
 -- need not be allowed to write its lines, and nobody but this function is.
 -- Why LATERAL and LIMIT, and no sequential scans: the plan is kept for a session, and one made while
@@ -236,6 +244,10 @@ CREATE OR REPLACE FUNCTION sync_order_lines() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET enable_seqscan = off AS $$
 BEGIN
     IF TG_OP = 'UPDATE' THEN
+        -- INSERT … ON CONFLICT comes here with nothing, too.
+        IF NOT EXISTS (SELECT FROM old_rows) THEN
+            RETURN NULL;
+        END IF;
         DELETE FROM sales_order_line AS l USING old_rows AS o
         WHERE l.order_id = o.id AND NOT EXISTS (
             SELECT FROM new_rows AS n
