@@ -17,6 +17,7 @@ import dagster as dg
 from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
 
 from sync_pipeline.errors import SyncError
+from sync_pipeline.orchestration.pools import ensure_pools
 from sync_pipeline.orchestration.resource import SyncResource
 from sync_pipeline.orchestration.tags import ORGANIZATION_TAG, PARTITION_TAG
 from sync_pipeline.sources.connections import find_connection
@@ -35,8 +36,9 @@ class FairRunCoordinator(QueuedRunCoordinator[dg.DagsterInstance]):
     """Dagster's queue, in which organizations take turns. Named in dagster.yaml."""
 
     def submit_run(self, context: SubmitRunContext) -> dg.DagsterRun:
-        """Queue a run, with its organization and its turn."""
+        """Queue a run, with its organization and its turn; the pools that it needs are there."""
         run = context.dagster_run
+        ensure_pools(self._instance)
         if run.status is dg.DagsterRunStatus.NOT_STARTED:
             self._tag(run)
         return super().submit_run(context)

@@ -16,6 +16,7 @@ from pydantic import Field, PrivateAttr
 
 from sync_pipeline import logs
 from sync_pipeline.errors import SyncError
+from sync_pipeline.orchestration.pools import ensure_pools
 from sync_pipeline.orchestration.tags import QUEUE_TAG
 from sync_pipeline.orchestration.worker import Worker
 from sync_pipeline.postgres.database import Database
@@ -59,6 +60,7 @@ class SyncResource(dg.ConfigurableResource[None]):
         logs.configure(LogSettings(), is_forced=False)
         self._worker = Worker()
         if context.run is not None and context.instance is not None:
+            ensure_pools(context.instance)
             self._worker.show_itself(context.instance, context.run)
             self._show_queue_of(context.run)
 
