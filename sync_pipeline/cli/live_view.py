@@ -6,6 +6,7 @@ Belongs here: layout of a moment, pure. Does not: everything about a queue (queu
 
 from datetime import datetime
 
+from rich.align import Align
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 
@@ -44,7 +45,7 @@ def live(now: Standing, now_utc: datetime) -> RenderableType:
     rows: list[tuple[str, str]] = [
         (_STEP_WORDS[now.stage], f"{number(it.processed_count)} of {number(it.total_count)} "
          f"{now.unit}, {it.completion_percent:g} %"),
-        ("pace", pace(now) or "nobody works on it"),
+        ("pace", pace(now) or ("not known yet" if now.is_moving else "nobody works on it")),
         ("failed", f"[red]{failed}[/red]" if it.failed_count else failed),
     ]  # fmt: skip
     if now.batches.total:
@@ -56,7 +57,7 @@ def live(now: Standing, now_utc: datetime) -> RenderableType:
     return Group(
         f"[bold]{said(it.connection)} {it.entity}[/bold]: {output.state(it.state)}{paused}  "
         f"[dim]{it.queue_id}[/dim]",
-        ProgressBar(total=100, completed=it.completion_percent, width=_BAR_COLUMNS),
+        Align.left(ProgressBar(total=100, completed=it.completion_percent, width=_BAR_COLUMNS)),
         output.facts(rows),
     )
 

@@ -86,6 +86,17 @@ class TestMoving:
         assert "9 of 20 done; the last: 500 lines in 0.05 s (600,000 a minute)" in text
         assert "stands still" not in text
 
+    def test_given_a_bar_when_shown_then_it_has_a_line_of_its_own(self):
+        lines = shown(standing()).splitlines()
+
+        assert [line.strip() for line in lines if "━" in line] == [lines[1].strip()]
+        assert lines[2].startswith("applying the lines")
+
+    def test_given_a_queue_that_has_just_begun_when_shown_then_its_pace_is_not_known(self):
+        text = shown(standing(progress(items_per_min=0.0, eta_seconds=None)))
+
+        assert "not known yet" in text
+
     def test_given_a_store_that_names_no_total_when_shown_then_it_is_a_question(self):
         numbers = progress(total_count=None, completion_percent=0.0, eta_seconds=None)
 
