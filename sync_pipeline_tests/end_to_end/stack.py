@@ -1,43 +1,32 @@
 """The deployment as it is: the processes of deploy/, on a PostgreSQL server of their own.
 
 Belongs here: starting, killing by pid, restarting as systemd would, stopping, and leaving nothing
-behind. Does not: what is asked of them.
+behind. Does not: installing them (installing.py), what is asked of them.
 
-The commands are those of deploy/Procfile, word for word, the configuration is deploy/dagster.yaml
-and deploy/workspace.yaml, the environment has the variables of deploy/environment.example. The
-keeper of the embedded server restarts PostgreSQL when it is killed.
+The commands are those of deploy/Procfile, word for word. The keeper of the embedded server restarts
+PostgreSQL when it is killed.
 """
 
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import psycopg
-import yaml
 
-from sync_pipeline.demo import DEMO_KEY, DEMO_SECRET
 from sync_pipeline.postgres.database import Database
-from sync_pipeline.postgres.embedded import ensure_embedded, leave_embedded, stop_embedded
-from sync_pipeline.postgres.migrations import migrate
-from sync_pipeline.postgres.urls import dagster_url
-from sync_pipeline_tests.conftest import settings_for
+from sync_pipeline_tests.end_to_end.deployed_files import ROOT, procfile
 
-ROOT = Path(__file__).parent.parent.parent
-DEPLOY = ROOT / "deploy"
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 180
 _STOP_SECONDS = 30
 _POLL_SECONDS = 0.05
 # Started in the background, a process inherits that SIGINT is ignored, and Dagster then ignores
@@ -62,21 +51,25 @@ class Stack:
     Attributes:
         instance: the Dagster instance that they share, seen from this process.
         database: the one they sync into.
+        start_seconds: what starting the processes has taken, so far.
     """
 
     directory: Path
     environment: Mapping[str, str]
     instance: dg.DagsterInstance
     database: Database
+    start_seconds: float = 0.0
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _groups: list[int] = field(default_factory=list)
 
     def start(self, *names: str) -> None:
         """Start processes at the same time, and return when all of them answer."""
+        began = time.monotonic()
         for name in names:
             self._spawn(name)
         for name in names:
             self.wait_until(lambda n=name: self._answers(n), f"{name} answers")
+        self.start_seconds += time.monotonic() - began
 
     def stop(self, name: str) -> int:
         """End a process as systemd would; its exit code."""
@@ -89,11 +82,23 @@ class Stack:
         self._running[name].kill()
         self._running[name].wait(_STOP_SECONDS)
 
-    def kill_postgres(self) -> None:
-        """Kill -9 the server; its keeper starts it again."""
+    def kill_postgres(self) -> bool:
+        """Kill -9 the server; its keeper starts it again. False: it was starting just then."""
         pid_file = self.directory / "local" / "postgres" / "data" / "postmaster.pid"
-        with contextlib.suppress(OSError, ValueError):  # it is starting at this moment
+        try:
             os.kill(int(pid_file.read_text().split()[0]), signal.SIGKILL)
+        except (OSError, ValueError, IndexError):
+            return False
+        return True
+
+    def kill_run(self, choose: Callable[[Sequence[int]], int]) -> bool:
+        """Kill -9 a process that works on a run; False when there is none."""
+        workers = self.run_workers()
+        with contextlib.suppress(ProcessLookupError):
+            if workers:
+                os.kill(choose(workers), signal.SIGKILL)
+                return True
+        return False
 
     def run_workers(self) -> list[int]:
         """The processes that work on runs."""
@@ -213,101 +218,6 @@ class Stack:
         variable = {"code": "SYNC_CODE_SERVER_PORT", "web": "SYNC_WEBSERVER_PORT"}[name]
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", int(self.environment[variable]))) == 0
-
-
-@contextmanager
-def installed_stack(
-    directory: Path, *, limits: Mapping[str, Any] | None = None, **settings: Any
-) -> Iterator[Stack]:
-    """The deployment, installed: its server runs and is migrated, nothing else is started yet.
-
-    Args:
-        limits: replace those of `concurrency.runs` in dagster.yaml.
-        settings: more environment.
-    """
-    local_dir = directory / "local"
-    url = _server(local_dir)
-    environment = _environment(directory, url, settings)
-    home = Path(environment["DAGSTER_HOME"])
-    home.mkdir(parents=True)
-    configuration = yaml.safe_load((DEPLOY / "dagster.yaml").read_text())
-    configuration["concurrency"]["runs"] |= dict(limits or {})
-    (home / "dagster.yaml").write_text(yaml.safe_dump(configuration))
-    storage = "SYNC_DAGSTER_STORAGE_URL"
-    os.environ[storage] = environment[storage]
-    try:
-        with (
-            Database.open(settings_for(url)) as database,
-            dg.DagsterInstance.from_config(str(home)) as instance,
-        ):
-            stack = Stack(directory, environment, instance, database)
-            try:
-                yield stack
-            finally:
-                stack.end()
-    finally:
-        os.environ.pop(storage, None)
-        leave_embedded(local_dir)
-        stop_embedded(local_dir)
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-def procfile() -> dict[str, str]:
-    """The commands of deploy/Procfile by the name of the process."""
-    lines = (DEPLOY / "Procfile").read_text().splitlines()
-    named = [line.partition(":") for line in lines if line and not line.startswith("#")]
-    return {name: command.strip() for name, _, command in named}
-
-
-def example_variables() -> list[str]:
-    """What deploy/environment.example sets."""
-    lines = (DEPLOY / "environment.example").read_text().splitlines()
-    return [line.partition("=")[0] for line in lines if line and not line.startswith("#")]
-
-
-def free_ports(count: int) -> Sequence[int]:
-    """Ports that nobody listens on at this moment."""
-    with contextlib.ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-
-
-def _server(local_dir: Path) -> str:
-    url = ensure_embedded(local_dir)
-    with psycopg.connect(url, autocommit=True) as connection:
-        # Only speed: what a killed server process has written, the system has.
-        connection.execute("ALTER SYSTEM SET fsync = off")
-        connection.execute("SELECT pg_reload_conf()")
-    migrate(url)
-    return url
-
-
-def _environment(directory: Path, url: str, settings: Mapping[str, Any]) -> dict[str, str]:
-    code_port, web_port = free_ports(2)
-    passwords = directory / "pgpass"
-    passwords.touch(mode=0o600)
-    values = {
-        "DATABASE_URL": url,
-        "SYNC_DAGSTER_STORAGE_URL": dagster_url(url),
-        "PGPASSFILE": str(passwords),
-        "DAGSTER_HOME": str(directory / "dagster"),
-        "SYNC_LOCAL_DIR": str(directory / "local"),
-        "SYNC_CODE_SERVER_HOST": "127.0.0.1",
-        "SYNC_CODE_SERVER_PORT": str(code_port),
-        "SYNC_WEBSERVER_HOST": "127.0.0.1",
-        "SYNC_WEBSERVER_PORT": str(web_port),
-    }
-    return {
-        # Nothing else reaches them: what is missing in the example is missed here.
-        "PATH": f"{Path(sys.executable).parent}:{os.defpath}",
-        "PYTHONPATH": str(ROOT),
-        **{name: values[name] for name in example_variables()},
-        "SHOP_KEY": DEMO_KEY,
-        "SHOP_SECRET": DEMO_SECRET,
-        **{name: str(value) for name, value in settings.items()},
-    }
 
 
 def _began_at(pid: int) -> float:

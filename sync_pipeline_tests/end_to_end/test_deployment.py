@@ -18,15 +18,12 @@ from sync_pipeline.orchestration import instance as checkout
 from sync_pipeline.orchestration.execution import LOCATION
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.migrations import rollback
+from sync_pipeline.settings import RunSettings
 from sync_pipeline_tests.chaos.processes import IS_FULL, note
 from sync_pipeline_tests.conftest import settings_for
-from sync_pipeline_tests.end_to_end.stack import (
-    DEPLOY,
-    Stack,
-    example_variables,
-    installed_stack,
-    procfile,
-)
+from sync_pipeline_tests.end_to_end.deployed_files import DEPLOY, example_variables, procfile
+from sync_pipeline_tests.end_to_end.installing import ON_A_SERVER_OF_ITS_OWN, installed_stack
+from sync_pipeline_tests.end_to_end.stack import Stack
 from sync_pipeline_tests.factories import (
     customer,
     make_connection,
@@ -63,10 +60,11 @@ EVERYBODY = "SELECT name, email FROM customer ORDER BY email"
 class TestFiles:
     def test_given_the_instance_of_a_checkout_then_the_deployed_one_has_the_same_shape(self):
         deployed = yaml.safe_load((DEPLOY / "dagster.yaml").read_text())
-        ours = yaml.safe_load(checkout._COMMON + checkout._FOR_SERVERS)
+        ours = yaml.safe_load(checkout._COMMON + checkout.servers_yaml(RunSettings()))
 
         assert deployed["storage"] == ours["storage"]
-        assert deployed["run_coordinator"]["class"] == ours["run_coordinator"]["class"]
+        for key in ("module", "class"):
+            assert deployed["run_coordinator"][key] == ours["run_coordinator"][key]
         assert limited(ours) <= limited(deployed)
         assert missing_keys(ours, deployed) == []
 
@@ -120,6 +118,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, shop: DemoServer) -> Iterato
         yield installed
 
 
+@ON_A_SERVER_OF_ITS_OWN
 class TestProcesses:
     """In the order of a deployment's life."""
 
@@ -154,6 +153,16 @@ class TestProcesses:
         assert stack.failures() == []
         assert client.get_run_status(run_id) == dg.DagsterRunStatus.SUCCESS
         assert latest(stack) == ("done", CUSTOMERS)
+
+    def test_given_a_sync_that_is_left_to_the_daemon_then_the_daemon_does_it(
+        self, stack: Stack, shop: DemoServer
+    ):
+        shop.store.edit_customer(1, first_name="Renamed")
+
+        opened = stack.command("sync", "shop", "--no-wait")
+
+        assert opened.returncode == 0, opened.stderr
+        stack.wait_until(lambda: latest(stack) == ("done", 1), "the one changed line is applied")
 
     def test_given_the_processes_when_told_to_stop_then_each_ends_well_and_none_is_left(
         self, stack: Stack
