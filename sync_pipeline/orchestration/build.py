@@ -13,7 +13,7 @@ from sync_pipeline.orchestration.purge import maintain_job, purge_job
 from sync_pipeline.orchestration.queue_sensors import queue_sensors
 from sync_pipeline.orchestration.resource import SyncResource
 from sync_pipeline.orchestration.run_failures import run_failure_sensor
-from sync_pipeline.orchestration.schedules import sync_schedules
+from sync_pipeline.orchestration.schedules import sync_schedules, upkeep_schedules
 from sync_pipeline.orchestration.sensors import connections_sensor
 from sync_pipeline.settings import AutomationSettings
 
@@ -34,9 +34,12 @@ def build_definitions(
         jobs=[*syncs, *action_jobs(), purge_job, maintain_job],
         sensors=[connections_sensor, *queue_sensors(syncs), run_failure_sensor],
         schedules=[
-            schedule
-            for entity, job in zip(ENTITIES, syncs, strict=True)
-            for schedule in sync_schedules(entity, job, automation)
+            *(
+                schedule
+                for entity, job in zip(ENTITIES, syncs, strict=True)
+                for schedule in sync_schedules(entity, job, automation)
+            ),
+            *upkeep_schedules(automation),
         ],
         resources={"sync": sync or SyncResource()},
         executor=dg.in_process_executor,

@@ -25,8 +25,10 @@ UNFINISHED: Final = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-# Starting takes 2 to 5 s, and as many times longer as others start on the same cores.
-_LONGEST_START_SECONDS: Final = 45.0
+# Starting takes 2 to 5 s, nearly all of it CPU: many that start at once wait for each other. A run
+# that is closed too early is started again, and would then be closed again.
+_LONGEST_START_SECONDS: Final = 60.0
+_LONGER_PER_OTHER_SECONDS: Final = 15.0
 _LONGEST_LAUNCH_SECONDS: Final = 120.0
 # On top of a lease that ran out.
 _LONGEST_SILENCE_SECONDS: Final = 15.0
@@ -45,6 +47,7 @@ class SeenRun:
         has_worker: a process has said that it executes this very run.
         is_dead: that process was of this machine and is gone.
         age_seconds: since its status changed last.
+        patience_seconds: how long it may take to begin, as many as start with it.
     """
 
     run_id: str
@@ -55,6 +58,7 @@ class SeenRun:
     has_worker: bool
     is_dead: bool
     age_seconds: float
+    patience_seconds: float = _LONGEST_START_SECONDS
 
     @property
     def is_ahead(self) -> bool:
@@ -65,7 +69,7 @@ class SeenRun:
             return False
         if self.status == dg.DagsterRunStatus.NOT_STARTED:
             return self.age_seconds <= _LONGEST_LAUNCH_SECONDS
-        return self.age_seconds <= _LONGEST_START_SECONDS
+        return self.age_seconds <= self.patience_seconds
 
 
 def queues_in_flight(runs: Iterable[SeenRun]) -> set[str]:
@@ -111,7 +115,14 @@ def _death(run: SeenRun, life: Life | None) -> str | None:
 def unfinished_runs(instance: dg.DagsterInstance, now: datetime) -> list[SeenRun]:
     """Every run that has not ended, in one query."""
     records = instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED))
-    return [_seen(record, now) for record in records]
+    starting = [one for one in records if one.dagster_run.status == dg.DagsterRunStatus.STARTING]
+    patience_seconds = patience_with(len(starting))
+    return [_seen(record, now, patience_seconds) for record in records]
+
+
+def patience_with(starting: int) -> float:
+    """How long each of so many runs may take to begin. Pure."""
+    return _LONGEST_START_SECONDS + _LONGER_PER_OTHER_SECONDS * max(starting - 1, 0)
 
 
 def close(instance: dg.DagsterInstance, reasons: Mapping[str, str]) -> list[str]:
@@ -119,7 +130,7 @@ def close(instance: dg.DagsterInstance, reasons: Mapping[str, str]) -> list[str]
     return [run_id for run_id, reason in reasons.items() if close_run(instance, run_id, reason)]
 
 
-def _seen(record: dg.RunRecord, now: datetime) -> SeenRun:
+def _seen(record: dg.RunRecord, now: datetime, patience_seconds: float) -> SeenRun:
     run = record.dagster_run
     changed = record.update_timestamp
     if changed.tzinfo is None:
@@ -133,4 +144,5 @@ def _seen(record: dg.RunRecord, now: datetime) -> SeenRun:
         has_worker=run.tags.get(PROCESS_TAG, "").startswith(run.run_id),
         is_dead=is_dead(run),
         age_seconds=(now - changed).total_seconds(),
+        patience_seconds=patience_seconds,
     )

@@ -15,6 +15,8 @@ from sync_pipeline.queue.failures import LOST_CODE, Failure, record_loss
 from sync_pipeline.queue.queues import find_queue
 
 _LONGEST_MESSAGE: Final = 500
+# What Dagster writes when a code server finds that the process of a run has ended (1.13.27).
+_NOTHING_SAID: Final = "This run has been marked as failed from outside"
 
 
 @dg.run_failure_sensor(
@@ -56,4 +58,6 @@ def note_loss(
 def lost_in_words(run_id: str, message: str) -> str:
     """One sentence for people. Pure."""
     said = " ".join(message.split())[:_LONGEST_MESSAGE]
-    return f"Run {run_id} failed: {said or 'its process is gone'}"
+    if not said or said.startswith(_NOTHING_SAID):
+        said = "Its process is gone."
+    return f"Run {run_id} failed: {said}"

@@ -17,6 +17,7 @@ from sync_pipeline.errors import DatabaseUnusableError
 from sync_pipeline.orchestration.in_flight import partitions_in_flight, unfinished_runs
 from sync_pipeline.orchestration.jobs import SyncJob, run_config
 from sync_pipeline.orchestration.partitions import CONNECTIONS
+from sync_pipeline.orchestration.purge import maintain_job, purge_job
 from sync_pipeline.orchestration.resource import SyncResource
 from sync_pipeline.orchestration.tags import CONNECTION_TAG, ORGANIZATION_TAG, REASON_TAG
 from sync_pipeline.queue.due import (
@@ -32,8 +33,6 @@ from sync_pipeline.settings import AutomationSettings
 
 # Submitting a run takes 50 ms; the next tick comes in a minute.
 _STARTS_PER_TICK: Final = 100
-# A run that died before it opened its queue leaves no trace there: it is started again after this.
-_MINUTES_UNTIL_AGAIN: Final = 10
 
 
 def sync_schedules(
@@ -43,6 +42,25 @@ def sync_schedules(
 ) -> list[dg.ScheduleDefinition]:
     """The delta and the nightly schedule of an entity."""
     return [_deltas(entity, job, automation), _nightly(entity, job, automation)]
+
+
+def upkeep_schedules(automation: AutomationSettings) -> list[dg.ScheduleDefinition]:
+    """What keeps history bounded: `maintain` once a day, `purge` once a month, after the night."""
+    after_night = automation.nightly_hour_utc + NIGHT_HOURS
+    return [
+        dg.ScheduleDefinition(
+            name="maintain",
+            job=maintain_job,
+            cron_schedule="0 0 * * *",
+            default_status=default_status(automation),
+        ),
+        dg.ScheduleDefinition(
+            name="purge",
+            job=purge_job,
+            cron_schedule=f"30 {after_night} 1 * *",
+            default_status=default_status(automation),
+        ),
+    ]
 
 
 def default_status(automation: AutomationSettings) -> dg.DefaultScheduleStatus:
@@ -76,7 +94,7 @@ def _deltas(
             default_minutes=automation.delta_every_minutes,
             limit=_STARTS_PER_TICK,
         )
-        return _requests(entity, due, now, {}, "delta")
+        return _requests(entity, due, {}, "delta")
 
     return deltas
 
@@ -108,7 +126,7 @@ def _nightly(
             default_minutes=automation.delta_every_minutes,
             limit=_STARTS_PER_TICK,
         )
-        return _requests(entity, due, now, {"full": True}, "nightly")
+        return _requests(entity, due, {"full": True}, "nightly")
 
     return nightly
 
@@ -133,13 +151,14 @@ def _in_flight(context: dg.ScheduleEvaluationContext, entity: Entity) -> set[str
 
 
 def _requests(
-    entity: Entity, due: list[Due], now: datetime, config: Mapping[str, Any], reason: str
+    entity: Entity, due: list[Due], config: Mapping[str, Any], reason: str
 ) -> list[dg.RunRequest] | dg.SkipReason:
     if not due:
         return dg.SkipReason(f"no connection is due ({reason})")
     return [
         dg.RunRequest(
-            run_key=_run_key(one, now, reason),
+            # Of one tick. A run that died before it opened its queue is started again by the next.
+            run_key=f"{reason} {one.connection} {one.due_at:%Y-%m-%dT%H:%M:%S}",
             partition_key=one.connection,
             run_config=run_config(entity, config),
             tags={
@@ -150,12 +169,6 @@ def _requests(
         )
         for one in due
     ]
-
-
-def _run_key(due: Due, now: datetime, reason: str) -> str:
-    """The same for one cause: what is due since then; anew after a while if nothing came of it."""
-    attempt = int((now - due.due_at).total_seconds() // 60) // _MINUTES_UNTIL_AGAIN
-    return f"{reason} {due.connection} {due.due_at:%Y-%m-%dT%H:%M:%S} {attempt}"
 
 
 def _moment(context: dg.ScheduleEvaluationContext) -> datetime:

@@ -9,6 +9,7 @@ from sync_pipeline.orchestration.in_flight import (
     SILENT,
     SeenRun,
     partitions_in_flight,
+    patience_with,
     queues_in_flight,
     runs_to_close,
     unfinished_runs,
@@ -49,8 +50,8 @@ class TestInFlight:
             ({"status": QUEUED, "has_worker": False}, True),
             ({"status": NOT_STARTED, "has_worker": False, "age_seconds": 119}, True),
             ({"status": NOT_STARTED, "has_worker": False, "age_seconds": 121}, False),
-            ({"status": STARTING, "has_worker": False, "age_seconds": 44}, True),
-            ({"status": STARTING, "has_worker": False, "age_seconds": 46}, False),
+            ({"status": STARTING, "has_worker": False, "age_seconds": 59}, True),
+            ({"status": STARTING, "has_worker": False, "age_seconds": 61}, False),
             ({"status": STARTED, "has_worker": False, "age_seconds": 1}, True),
             # Its work shows with the queue from here on.
             ({"status": STARTED, "has_worker": True, "age_seconds": 1}, False),
@@ -58,6 +59,9 @@ class TestInFlight:
     )
     def test_a_run_is_about_a_queue_until_its_work_shows(self, changes, is_ahead):
         assert queues_in_flight([seen(**changes)]) == ({"q1"} if is_ahead else set())
+
+    def test_given_many_that_start_at_once_then_each_has_longer(self):
+        assert [patience_with(starting) for starting in (0, 1, 2, 10)] == [60, 60, 75, 195]
 
     def test_a_run_that_opened_no_queue_yet_is_about_its_partition(self):
         runs = [seen(queue_id=None), seen(entity="orders", partition="other")]
@@ -84,10 +88,10 @@ class TestRunsToClose:
     @pytest.mark.parametrize(
         ("changes", "reason"),
         [
-            ({"status": STARTING, "age_seconds": 44}, None),
-            ({"status": STARTING, "age_seconds": 46}, NEVER_BEGAN),
+            ({"status": STARTING, "age_seconds": 59}, None),
+            ({"status": STARTING, "age_seconds": 61}, NEVER_BEGAN),
             ({"status": NOT_STARTED, "age_seconds": 121}, NEVER_BEGAN),
-            ({"status": STARTED, "age_seconds": 46}, NEVER_BEGAN),
+            ({"status": STARTED, "age_seconds": 61}, NEVER_BEGAN),
             ({"status": QUEUED, "age_seconds": 9999}, None),
             ({"status": STARTING, "age_seconds": 9999, "entity": None}, None),
         ],

@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from sync_pipeline.orchestration.resource import SyncResource, provided
-from sync_pipeline.orchestration.run_failures import note_loss
+from sync_pipeline.orchestration.run_failures import lost_in_words, note_loss
 from sync_pipeline.queue.queues import begin
 from sync_pipeline_tests.factories import make_connection, make_queue, rows, status
 
@@ -73,3 +73,16 @@ class TestNoteLoss:
         self, own_instance, database, tags
     ):
         assert note(own_instance, database, failed_run(own_instance, **tags)) is False
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("", "Its process is gone."),
+        ("This run has been marked as failed from outside the execution context.",
+         "Its process is gone."),
+        ("Exceeded  maximum\nruntime.", "Exceeded maximum runtime."),
+    ],
+)  # fmt: skip
+def test_a_loss_is_said_in_one_sentence(message, words):
+    assert lost_in_words("r1", message) == f"Run r1 failed: {words}"

@@ -58,23 +58,6 @@ class TestDeltas:
         assert request.tags["sync/connection"] == "shop"
         assert request.run_config == {"ops": {"woocommerce__customers__pages": {"config": {}}}}
 
-    def test_given_the_same_cause_then_the_key_is_the_same_for_ten_minutes(
-        self, own_instance, database
-    ):
-        make_connection(database)
-        start = LATER.replace(minute=0, second=0)
-        with database.owner() as conn:
-            conn.execute("UPDATE sync_connection SET created_at = %s", [start])
-
-        keys = {
-            minute: tick(
-                "deltas_customers", own_instance, database, at=start + timedelta(minutes=minute)
-            )[0].run_key
-            for minute in (0, 9, 10)
-        }
-
-        assert keys[0] == keys[9] != keys[10]
-
     def test_given_an_open_queue_or_no_partition_then_nothing_is_started(
         self, own_instance, database
     ):
@@ -133,17 +116,27 @@ class TestSwitch:
         }
         assert {one.default_status for one in sensors} == {dg.DefaultSensorStatus.RUNNING}
 
-    def test_given_that_they_are_wanted_then_the_sync_schedules_are_on(self, monkeypatch):
+    def test_given_that_they_are_wanted_then_every_schedule_is_on(self, monkeypatch):
         monkeypatch.setenv("SYNC_SCHEDULES", "on")
         built = build_definitions(automation=AutomationSettings())
 
-        on = built.resolve_schedule_def("deltas_customers").default_status
-        assert on == dg.DefaultScheduleStatus.RUNNING
+        on = {
+            name: built.resolve_schedule_def(name).default_status
+            for name in names_of(built.schedules)
+        }
+        assert {"deltas_customers", "nightly_customers", "purge", "maintain"} <= set(on)
+        assert set(on.values()) == {dg.DefaultScheduleStatus.RUNNING}
 
-    def test_given_another_hour_then_the_night_is_then(self):
+    def test_given_another_hour_then_the_night_is_then_and_the_purge_after_it(self):
         built = build_definitions(automation=AutomationSettings(nightly_hour_utc=19))
 
-        assert built.resolve_schedule_def("nightly_customers").cron_schedule == "*/5 19-22 * * *"
+        crons = {
+            name: built.resolve_schedule_def(name).cron_schedule
+            for name in names_of(built.schedules)
+        }
+        assert crons["nightly_customers"] == "*/5 19-22 * * *"
+        assert crons["purge"] == "30 23 1 * *"
+        assert crons["maintain"] == "0 0 * * *"
 
 
 def names_of(definitions):
