@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from psycopg.errors import InsufficientPrivilege
 
 from sync_pipeline.entities.woocommerce_customers import CUSTOMERS
 from sync_pipeline.errors import UnknownQueueError
@@ -337,6 +338,16 @@ class TestRecent:
         assert [one.progress.connection for one in found] == ["other", "shop"]
         assert figures(found[0]) == ("records", 2, 2, 100.0)
         assert (found[0].org_id, found[0].stage) == ("globex", "extract")
+
+    def test_given_who_decides_for_all_organizations_when_it_looks_then_it_sees_amounts_only(
+        self, database: Database
+    ):
+        queue = make_queue(database, make_connection(database))
+        land_records(database, queue, "customers", [customer(1)])
+
+        assert recent(database, most=1)[0].progress.processed_count == 1
+        with pytest.raises(InsufficientPrivilege), database.control() as conn:
+            conn.execute("SELECT body FROM sync_page")
 
 
 class TestHappened:
