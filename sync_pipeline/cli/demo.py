@@ -25,7 +25,7 @@ from sync_pipeline.settings import DatabaseSettings
 from sync_pipeline.stages.opening import connect_demo
 
 if TYPE_CHECKING:
-    from sync_pipeline.orchestration.launch import SyncReport
+    from sync_pipeline.orchestration.reports import SyncReport
 
 app = typer.Typer(add_completion=False)
 

@@ -20,7 +20,7 @@ from sync_pipeline.settings import DatabaseSettings, QueueSettings
 from sync_pipeline.sources.connections import Connection, find_connection
 
 if TYPE_CHECKING:
-    from sync_pipeline.orchestration.launch import SyncReport
+    from sync_pipeline.orchestration.reports import SyncReport
 
 # Dagster takes Ctrl-C for itself while it runs, and ends the run with this.
 _INTERRUPTED = "DagsterExecutionInterruptedError"

@@ -16,7 +16,7 @@ from sync_pipeline.queue.progress import FailedLine, Milestone, failed_lines, mi
 from sync_pipeline.queue.queues import find_queue
 
 if TYPE_CHECKING:
-    from sync_pipeline.orchestration.launch import SyncReport
+    from sync_pipeline.orchestration.reports import SyncReport
 
 _FAILED_SHOWN = 5
 _CENT = Decimal("0.01")
