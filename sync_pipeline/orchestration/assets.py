@@ -27,9 +27,11 @@ from sync_pipeline.orchestration.results import (
     common,
     result,
 )
+from sync_pipeline.orchestration.runs import Work
 from sync_pipeline.stages.enqueue import enqueue
 from sync_pipeline.stages.extract import extract
 from sync_pipeline.stages.reconcile import reconcile
+from sync_pipeline.stages.refetch import refetch
 from sync_pipeline.stages.upsert import upsert
 
 
@@ -136,11 +138,18 @@ def applied_asset(entity: Entity) -> dg.AssetsDefinition:
                 entity,
                 sync.queue_settings(),
                 lambda one: reporter.add(one.done + one.failed, one.failed),
+                lambda: _refetch(work, sync),
             )
             progress = reporter.finish()
             return applied_result(work, outcome, progress.elapsed_seconds)
 
     return applied
+
+
+def _refetch(work: Work, sync: SyncResource) -> None:
+    """Read again what an operator retries and the store could not serve before."""
+    with sync.source(work.connection) as source:
+        refetch(work.database, work.queue, work.connection, work.entity, source)
 
 
 def reconciled_asset(entity: Entity) -> dg.AssetsDefinition:

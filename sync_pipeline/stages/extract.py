@@ -17,6 +17,7 @@ from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.queue.queues import Queue, record_activity
+from sync_pipeline.queue.stops import refuse_if_stopped
 from sync_pipeline.settings import SourceSettings
 from sync_pipeline.sources.connections import Connection, remember_page_records
 from sync_pipeline.sources.protocol import Listing, Source
@@ -40,8 +41,10 @@ def extract(
 
     Raises:
         TransientError: the store is down; what landed stays, the next start goes on.
-        PermanentError: a person must act, or an operator stopped the queue.
+        QueueStoppedError: an operator stopped the queue; what landed stays.
+        PermanentError: a person must act.
     """
+    refuse_if_stopped(database, queue)
     if (done := _done_before(database, queue)) is not None:
         return done
     with turn(database, queue):

@@ -11,7 +11,7 @@ from sync_pipeline.queue.filters import Filters
 from sync_pipeline.sources.connections import find_connection
 from sync_pipeline.stages import turns
 from sync_pipeline.stages.extract import extract, filtered, incomplete_reason
-from sync_pipeline.stages.landing import SyncStoppedError
+from sync_pipeline.queue.stops import QueueStoppedError
 from sync_pipeline.stages.scan import Coverage
 from sync_pipeline_tests.factories import (
     customer,
@@ -110,7 +110,7 @@ class TestWholeScan:
         server.faults = [
             Fault("change", path="customers", nth=2, times=1, change=lambda _: pause(database))
         ]
-        with pytest.raises(SyncStoppedError):
+        with pytest.raises(QueueStoppedError):
             read(database, shop, server, max_parallel_requests=1)
         landed = len(pages_read(server, "/customers"))
         with database.owner() as conn:
