@@ -94,7 +94,7 @@ def _server(local_dir: Path) -> str:
 
 
 def _environment(directory: Path, url: str, settings: Mapping[str, Any]) -> dict[str, str]:
-    code_port, web_port = free_ports(2)
+    code_port, web_port, metrics_port = free_ports(3)
     passwords = directory / "pgpass"
     passwords.touch(mode=0o600)
     values = {
@@ -107,6 +107,11 @@ def _environment(directory: Path, url: str, settings: Mapping[str, Any]) -> dict
         "SYNC_CODE_SERVER_PORT": str(code_port),
         "SYNC_WEBSERVER_HOST": "127.0.0.1",
         "SYNC_WEBSERVER_PORT": str(web_port),
+        "SYNC_METRICS_HOST": "127.0.0.1",
+        "SYNC_METRICS_PORT": str(metrics_port),
+        "SYNC_SCHEDULES": "off",  # a test says what starts
+        "SYNC_LOG_LEVEL": "info",
+        "SYNC_LOG_FORMAT": "json",
     }
     return {
         # Nothing else reaches them: what is missing in the example is missed here.

@@ -28,6 +28,11 @@ from sync_pipeline_tests.end_to_end.deployed_files import ROOT, procfile
 
 PATIENCE_SECONDS = 180
 _STOP_SECONDS = 30
+_PORTS = {
+    "code": "SYNC_CODE_SERVER_PORT",
+    "web": "SYNC_WEBSERVER_PORT",
+    "metrics": "SYNC_METRICS_PORT",
+}
 _POLL_SECONDS = 0.05
 # Started in the background, a process inherits that SIGINT is ignored, and Dagster then ignores
 # SIGTERM too. And it ends with us, however we end (Linux).
@@ -215,9 +220,8 @@ class Stack:
                 heartbeat.timestamp > _began_at(began)
                 for heartbeat in self.instance.get_daemon_heartbeats().values()
             )
-        variable = {"code": "SYNC_CODE_SERVER_PORT", "web": "SYNC_WEBSERVER_PORT"}[name]
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", int(self.environment[variable]))) == 0
+            return probe.connect_ex(("127.0.0.1", int(self.environment[_PORTS[name]]))) == 0
 
 
 def _began_at(pid: int) -> float:

@@ -2,8 +2,10 @@
 
 import configparser
 import re
+import subprocess
 import time
-from collections.abc import Callable, Iterator
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,12 @@ import dagster as dg
 import pytest
 import yaml
 from dagster_graphql import DagsterGraphQLClient
-from psycopg import conninfo
 
 from sync_pipeline.demo import DemoServer
 from sync_pipeline.orchestration import instance as checkout
 from sync_pipeline.orchestration.execution import LOCATION
 from sync_pipeline.postgres.database import Database
+from sync_pipeline.postgres.embedded import _binaries
 from sync_pipeline.postgres.migrations import rollback
 from sync_pipeline.settings import RunSettings
 from sync_pipeline_tests.chaos.processes import IS_FULL, note
@@ -36,6 +38,7 @@ from sync_pipeline_tests.factories import (
 
 CUSTOMERS = 40
 FILLED_LINES = 1_000_000 if IS_FULL else 100_000
+PROCESSES = ("metrics", "daemon", "web", "code")
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 JOB = {"repository_location_name": LOCATION, "repository_name": "__repository__"}
 LOCATIONS = """{ workspaceOrError { ... on Workspace { locationEntries {
@@ -114,7 +117,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, shop: DemoServer) -> Iterato
     with installed_stack(directory) as installed:
         make_connection(installed.database, base_url=shop.url)
         installed.start("code")
-        installed.start("web", "daemon")
+        installed.start("web", "daemon", "metrics")
         yield installed
 
 
@@ -164,12 +167,20 @@ class TestProcesses:
         assert opened.returncode == 0, opened.stderr
         stack.wait_until(lambda: latest(stack) == ("done", 1), "the one changed line is applied")
 
+    def test_given_the_exporter_then_it_tells_of_the_daemon(self, stack: Stack):
+        port = stack.environment["SYNC_METRICS_PORT"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+            metrics = answer.read().decode()
+
+        assert "sync_database_up 1.0" in metrics
+        assert "sync_daemon_heartbeat_age_seconds" in metrics
+
     def test_given_the_processes_when_told_to_stop_then_each_ends_well_and_none_is_left(
         self, stack: Stack
     ):
-        codes = {name: stack.stop(name) for name in ("daemon", "web", "code")}
+        codes = {name: stack.stop(name) for name in PROCESSES}
 
-        assert codes == {"daemon": 0, "web": 0, "code": 0}
+        assert codes == dict.fromkeys(PROCESSES, 0)
         assert stack.processes() == {}
         assert "Traceback" not in stack.printed(last_characters=100_000)
 
@@ -198,24 +209,31 @@ def test_given_a_filled_database_when_rolled_back_then_under_a_second_and_custom
 
 
 def test_given_a_database_restored_to_an_older_point_when_synced_then_it_is_as_if_never_lost(
-    own_database_url: str, make_database: Callable[..., str], shop: DemoServer
+    own_database_url: str, empty_database_url: str, shop: DemoServer, tmp_path: Path
 ):
+    backup = str(tmp_path / "backup")
     with Database.open(settings_for(own_database_url)) as database:
         connection = make_connection(database, base_url=shop.url)
         run_sync(database, connection, shop)
-    backup = make_database(str(conninfo.conninfo_to_dict(own_database_url)["dbname"]))
+    postgres("pg_dump", "-Fc", "-f", backup, "-d", own_database_url)
     shop.store.edit_customer(1, first_name="Renamed")
     shop.store.put_customer(customer(CUSTOMERS + 1) | {"_links": {}})
     with Database.open(settings_for(own_database_url)) as database:
         run_sync(database, connection, shop)
         expected = rows(database, EVERYBODY)
 
-    with Database.open(settings_for(backup)) as restored:
+    postgres("pg_restore", "--exit-on-error", "-d", empty_database_url, backup)
+    with Database.open(settings_for(empty_database_url)) as restored:
         sync = run_sync(restored, connection, shop)
 
         assert len(expected) == CUSTOMERS + 1
         assert rows(restored, EVERYBODY) == expected
         assert sync.verdict.agree is True
+
+
+def postgres(program: str, *arguments: str) -> None:
+    """Run a program of PostgreSQL, as docs/operations.md says."""
+    subprocess.run([str(_binaries() / program), *arguments], check=True, capture_output=True)
 
 
 def limited(configuration: dict[str, Any]) -> set[str]:
