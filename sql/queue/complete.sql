@@ -148,7 +148,9 @@ outcome AS MATERIALIZED (
         -- Who holds the key may be leaving it in this very sync.
         e.code IN ('queue.target_gone', 'duplicate.key_taken',
                    'duplicate.claimed')
-            AND e.error_count < %(max_retries)s AS is_retried,
+            -- A row that was deleted by hand is made again by the second try: always allowed.
+            AND e.error_count < CASE e.code WHEN 'queue.target_gone'
+                THEN greatest(%(max_retries)s, 1) ELSE %(max_retries)s END AS is_retried,
         CASE e.code
             WHEN 'duplicate.same_batch'
                 THEN 'another record of this sync has the same key: ' || e.match_key

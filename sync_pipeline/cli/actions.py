@@ -3,7 +3,8 @@
 Belongs here: their options and what they print. Does not: what they do (queue/actions.py).
 
 With --json the result is printed: success, and the keys of queue.action_results.ActionResult. Exit
-code 0 also where there was nothing to do (`changed` is false), 2 where the state forbids it.
+code 0 also where there was nothing to do (`changed` is false), 2 where the state forbids it. With
+--wait the sync is worked here as by `sync`: its document is printed, with the result as `action`.
 """
 
 import getpass
@@ -13,7 +14,8 @@ from typing import Annotated
 
 import typer
 
-from sync_pipeline.cli import output
+from sync_pipeline.cli import failures, output, summary
+from sync_pipeline.cli.launching import run_queue
 from sync_pipeline.errors import InputError
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue import actions
@@ -29,6 +31,11 @@ QueueArgument = Annotated[
 Latest = Annotated[bool, typer.Option("--latest", help="The newest queue.")]
 By = Annotated[str | None, typer.Option(help="Who does it; you, when left out.")]
 Reason = Annotated[str | None, typer.Option(help="Why; kept with the sync.")]
+Wait = Annotated[
+    bool, typer.Option("--wait", help="Work the sync here, instead of leaving it to a daemon.")
+]
+
+_UNFINISHED = ("draft", "processing")
 
 retry_app = typer.Typer(add_completion=False)
 force_done_app = typer.Typer(add_completion=False)
@@ -44,13 +51,14 @@ def retry(
     latest: Latest = False,
     by: By = None,
     reason: Reason = None,
+    wait: Wait = False,
     as_json: output.AsJson = False,
 ) -> None:
     """Try a sync's failed lines again, after what was wrong is mended; a finished sync reopens.
 
     Each line has all its tries again. Records that the store could not serve are read again.
     """
-    _act(actions.retry, queue, latest=latest, by=by, reason=reason, as_json=as_json)
+    _act(actions.retry, queue, latest=latest, by=by, reason=reason, wait=wait, as_json=as_json)
 
 
 @force_done_app.command()
@@ -86,10 +94,11 @@ def resume(
     latest: Latest = False,
     by: By = None,
     reason: Reason = None,
+    wait: Wait = False,
     as_json: output.AsJson = False,
 ) -> None:
     """Let a paused sync go on where it stopped."""
-    _act(actions.resume, queue, latest=latest, by=by, reason=reason, as_json=as_json)
+    _act(actions.resume, queue, latest=latest, by=by, reason=reason, wait=wait, as_json=as_json)
 
 
 @cancel_app.command()
@@ -112,21 +121,49 @@ def _act(
     latest: bool,
     by: str | None,
     reason: str | None,
+    wait: bool = False,
     as_json: bool,
 ) -> None:
     if (queue is None) == (not latest):
         raise InputError("Which sync?", remedy="Give a queue's id, or --latest.")
-    with Database.open(DatabaseSettings()) as database:
+    settings = DatabaseSettings()
+    with Database.open(settings) as database:
         chosen = _chosen(database, queue)
         result = action(database, str(chosen.id), by=by or getpass.getuser(), reason=reason)
+        if not as_json:
+            _print(chosen, result)
+        if wait and result.state in _UNFINISHED and not result.is_paused:
+            _work(settings, database, chosen, result, as_json=as_json)
+            return
     if as_json:
         output.print_json({"success": True} | asdict(result))
-        return
+
+
+def _print(queue: Queue, result: ActionResult) -> None:
     output.show(output.said(result.message))
     output.show(
-        f"{output.said(chosen.connection)} {chosen.entity}: {output.state(result.state)}"
-        f"{', paused' if result.is_paused else ''}, {_counts(result)}  [dim]{chosen.id}[/dim]"
+        f"{output.said(queue.connection)} {queue.entity}: {output.state(result.state)}"
+        f"{', paused' if result.is_paused else ''}, {_counts(result)}  [dim]{queue.id}[/dim]"
     )
+
+
+def _work(
+    settings: DatabaseSettings,
+    database: Database,
+    queue: Queue,
+    result: ActionResult,
+    *,
+    as_json: bool,
+) -> None:
+    """Work the sync to its end, as `sync` does, and print how that ended."""
+    report = run_queue(settings, database, queue, is_quiet=as_json)
+    if as_json:
+        output.print_json(summary.as_document(report) | {"action": asdict(result)})
+    else:
+        output.show()
+        summary.print_report(database, report)
+    if not summary.is_success(report):
+        raise typer.Exit(failures.FAILED)
 
 
 def _chosen(database: Database, queue: str | None) -> Queue:

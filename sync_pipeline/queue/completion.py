@@ -1,7 +1,7 @@
 """Completing a leased batch: apply it whole, or find the line that cannot be applied.
 
 Belongs here: the fenced statements that move a batch out of `processing`. Does not: claiming
-(leases.py), workers and waits (stages/upsert.py).
+(leases.py), workers and waits (stages/drain.py).
 
 Functions take an open connection and never commit: the caller commits the state change together
 with the rows it stands for.

@@ -1,9 +1,13 @@
 """`pause`, `resume`, `cancel`, `force-done`, `retry` as they are typed."""
 
 import getpass
+from functools import partial
 
 import pytest
+from psycopg import conninfo
 
+from sync_pipeline.demo import DEMO_KEY, DEMO_SECRET, DemoServer, Fault
+from sync_pipeline.orchestration import instance
 from sync_pipeline.postgres.database import Database
 from sync_pipeline_tests.cli.conftest import Cli
 from sync_pipeline_tests.factories import (
@@ -13,6 +17,7 @@ from sync_pipeline_tests.factories import (
     make_connection,
     row,
     status,
+    store,
 )
 
 
@@ -102,3 +107,40 @@ class TestRefusals:
             ran = cli(name, "--help")
             assert ran.exit_code == 0
             assert f" {name} " in ran.stdout
+
+
+class TestWait:
+    @pytest.fixture
+    def server(self, database: Database, make_database, monkeypatch):
+        """A store of three customers, connected as `shop`; Dagster has a database of its own."""
+        own = str(conninfo.conninfo_to_dict(make_database())["dbname"])
+        monkeypatch.setattr(instance, "dagster_url", partial(instance.dagster_url, database=own))
+        changes = {
+            "SHOP_KEY": DEMO_KEY,
+            "SHOP_SECRET": DEMO_SECRET,
+            "SYNC_SOURCE_MAX_ATTEMPTS": "1",
+        }
+        for name, value in changes.items():
+            monkeypatch.setenv(name, value)
+        for name in ("DAGSTER_HOME", instance.STORAGE_VARIABLE):
+            monkeypatch.setenv(name, "")
+        with DemoServer(store([customer(1), customer(2), customer(3)])) as server:
+            make_connection(database, base_url=server.url)
+            yield server
+
+    def test_given_a_record_that_the_store_serves_again_when_retried_here_then_the_sync_is_done(
+        self, cli: Cli, server
+    ):
+        server.faults = [Fault("poison", record_id=2)]
+        synced = cli("sync", "shop", "--json")
+        server.faults = []
+
+        retried = cli("retry", "--latest", "--wait", "--json")
+        again = cli("retry", "--latest", "--wait", "--json")
+
+        assert (synced.exit_code, synced.document["failed_count"]) == (1, 1)
+        assert retried.exit_code == 0
+        assert (retried.document["state"], retried.document["created_count"]) == ("done", 3)
+        assert retried.document["action"]["retried_lines"] == 1
+        assert retried.document["agree"] is True
+        assert again.document["changed"] is False

@@ -8,6 +8,7 @@ import pytest
 from sync_pipeline.entities import CUSTOMERS
 from sync_pipeline.errors import DatabaseUnavailableError, DatabaseUnusableError
 from sync_pipeline.postgres.database import Database
+from sync_pipeline.queue.completion import complete
 from sync_pipeline.queue.leases import claim
 from sync_pipeline.stages.upsert import upsert
 from sync_pipeline_tests.conftest import make_organization, settings_for
@@ -20,6 +21,7 @@ from sync_pipeline_tests.factories import (
     rows,
     status,
 )
+from sync_pipeline_tests.queue.transitions import miscounted_batches
 
 
 @pytest.fixture
@@ -106,6 +108,75 @@ class TestRefusedLines:
         outcome = upsert(own_database, queue, CUSTOMERS, queue_settings(workers=1))
 
         assert (outcome.created, outcome.failed) == (6, 2)
+
+    def test_given_a_line_that_is_refused_in_a_later_pass_then_it_fails_alone_there_too(
+        self, own_database
+    ):
+        shop = make_connection(own_database)
+        owners = [customer(n, email=f"taken{n}@x.test") for n in (91, 92, 93)]
+        fill_and_apply(own_database, shop, owners)
+        waiting = [customer(n - 90, email=f"taken{n}@x.test") for n in (91, 92, 93)]
+        queue = fill_queue(own_database, shop, [*waiting, customer(4)], max_retries=1)
+        with own_database.organization("acme") as conn:
+            lease = claim(conn, queue.queue_no, worker="a", lease_seconds=60)
+            first = complete(conn, lease, queue, CUSTOMERS, backoff_seconds=0)
+        with own_database.owner() as conn:
+            conn.execute("UPDATE customer SET email = 'free' || email WHERE email LIKE 'taken%'")
+        refuse(own_database, "NEW.email = 'taken92@x.test'", "RAISE EXCEPTION 'not this one'")
+
+        outcome = upsert(own_database, queue, CUSTOMERS, queue_settings())
+
+        assert (first.created, first.retried) == (1, 3)
+        assert (outcome.created, outcome.failed) == (2, 1)
+        assert row(
+            own_database, "SELECT external_id FROM sync_line_status WHERE state = 'failed'"
+        ) == {"external_id": "2"}
+        assert miscounted_batches(own_database, queue) == []
+        found = status(own_database, queue)
+        assert (found["created_count"], found["done_count"], found["failed_count"]) == (3, 3, 1)
+
+    def test_given_a_refusal_that_passes_then_the_line_is_tried_again_after_its_backoff(
+        self, own_database
+    ):
+        with own_database.owner() as conn:
+            conn.execute("CREATE SEQUENCE tries; GRANT USAGE ON SEQUENCE tries TO sync_worker")
+        refuse(
+            own_database,
+            "NEW.email = 'c1@example.test' AND nextval('tries') < 3",
+            "RAISE EXCEPTION 'not yet'",
+        )
+        shop = make_connection(own_database)
+        queue = fill_queue(own_database, shop, [customer(1)], initial_backoff_ms=100)
+
+        outcome = upsert(own_database, queue, CUSTOMERS, queue_settings(initial_backoff_ms=100))
+
+        assert (outcome.created, outcome.retried, outcome.failed) == (1, 2, 0)
+        waits = row(
+            own_database,
+            "SELECT extract(epoch FROM max(created_at) - min(created_at))::float8 AS seconds"
+            " FROM sync_activity WHERE line_no = 1",
+        )
+        assert waits["seconds"] >= 0.75 * (0.1 + 0.2)
+
+    def test_given_lines_that_are_refused_to_the_last_then_the_queue_says_what_to_check(
+        self, own_database
+    ):
+        refuse(own_database, "true", "RAISE EXCEPTION 'closed'")
+        shop = make_connection(own_database)
+        queue = fill_queue(own_database, shop, [customer(1), customer(2)], max_retries=1)
+
+        outcome = upsert(own_database, queue, CUSTOMERS, queue_settings())
+
+        assert (outcome.retried, outcome.failed) == (2, 2)
+        conflicts = rows(own_database, "SELECT conflict_type, details FROM sync_conflict")
+        assert {one["conflict_type"] for one in conflicts} == {"RetryExhausted"}
+        assert {one["details"]["tries"] for one in conflicts} == {2}
+        found = status(own_database, queue)
+        assert (found["state"], found["is_action_required"]) == ("failed", True)
+        assert found["action_required_reason"] == (
+            "100 % failures, check the store and the mapping: 2 of 2 lines failed: "
+            "2 x sql.P0001 (retries exhausted)"
+        )
 
     @pytest.mark.parametrize(
         ("break_it", "mend_it"),
@@ -241,6 +312,18 @@ class TestRetries:
         first_wait, second_wait = times[1] - times[0], times[2] - times[1]
         assert first_wait >= 0.75 * 0.05
         assert second_wait >= 0.75 * 0.1
+
+    def test_given_retries_set_to_none_when_our_row_was_deleted_by_hand_then_it_is_made_again(
+        self, database, org_id
+    ):
+        shop = make_connection(database)
+        fill_and_apply(database, shop, [customer(1)])
+        with database.owner() as conn:
+            conn.execute("DELETE FROM customer")
+
+        outcome = fill_and_apply(database, shop, [customer(1, first_name="Eve")], max_retries=0)
+
+        assert (outcome.created, outcome.failed) == (1, 0)
 
     def test_given_retries_set_to_none_then_the_first_failure_is_the_last(self, database, org_id):
         shop = make_connection(database)
