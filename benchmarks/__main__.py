@@ -12,7 +12,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import calls, flatness, memory, old_design, progress, tuning, upsert, whole_sync
+from benchmarks import (
+    calls,
+    flatness,
+    memory,
+    old_design,
+    progress,
+    purge,
+    tuning,
+    upsert,
+    whole_sync,
+)
 from benchmarks.measure import Subject
 from benchmarks.report import show, show_verdict, write_json
 from benchmarks.throwaway import Server, open_server
@@ -61,6 +71,7 @@ SUBJECTS: dict[str, Run] = {
         server, small=sizes.memory_customers[0], large=sizes.memory_customers[1]
     ),
     "progress": lambda server, sizes: progress.run(server, lines=sizes.progress_lines),
+    "purge": lambda server, sizes: purge.run(server, lines=max(sizes.flat_lines), rounds=1),
     "isolation": lambda server, sizes: tuning.run_isolation(
         server, lines=sizes.tuning_lines, rounds=sizes.rounds
     ),

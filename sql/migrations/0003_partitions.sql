@@ -170,6 +170,11 @@ BEGIN
             EXECUTE format('ALTER TABLE %I ENABLE TRIGGER sync_activity_append_only', old);
         END IF;
     END LOOP;
+    -- Where the audit of one line is, of a million: rows come by batches, so a block holds few numbers.
+    -- Next to nothing to write, unlike a second tree; 1 ms instead of 700 to read (once autovacuum
+    -- has seen the blocks).
+    CREATE INDEX IF NOT EXISTS sync_activity_line_idx ON sync_activity
+        USING brin (queue_no, line_no) WITH (pages_per_range = 16, autosummarize = on);
     PERFORM sync_make_range(newest), sync_make_range(newest + 1);
 
     FOREACH command IN ARRAY views LOOP

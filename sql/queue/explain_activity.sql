@@ -1,5 +1,6 @@
 -- What happened to given lines, oldest first. Caller: queue.explain.
--- Index: sync_activity_queue_idx; it reads the activity of each queue that is named.
+-- Index: sync_activity_line_idx, of the ranges of these queues; what autovacuum has not seen of them
+--   yet is read whole.
 SELECT q.id AS queue_id, a.activity_type, a.status, a.message, a.before, a.after, a.created_at
 FROM unnest(%(queue_nos)s::bigint[], %(line_nos)s::integer[]) AS line (queue_no, line_no)
 JOIN sync_activity AS a ON a.queue_no = line.queue_no AND a.line_no = line.line_no

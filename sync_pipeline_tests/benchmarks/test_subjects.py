@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks import calls, flatness, memory, old_design, progress, tuning, upsert
+from benchmarks import calls, flatness, memory, old_design, progress, purge, tuning, upsert
 from benchmarks.throwaway import Server
 
 
@@ -72,6 +72,13 @@ class TestProgress:
             "20,000 records, reading",
         ]
         assert all(0 < figure.value < 500 for figure in subject.figures)
+
+
+class TestPurge:
+    def test_given_old_lines_when_purged_then_within_a_second_and_nothing_is_left(self, server):
+        subject = purge.run(server, lines=20_000, rounds=1)
+
+        assert [figure.is_met for figure in subject.figures] == [True, True], subject.figures
 
 
 class TestMemory:
