@@ -8,9 +8,11 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import psycopg
+import yaml
 
 from sync_pipeline.demo import DemoServer
 from sync_pipeline.errors import TransientError
@@ -182,3 +184,11 @@ def strike(stack: Stack, part: str, dice: random.Random) -> bool:
         return stack.kill_run(dice.choice)
     stack.kill(part)
     return True
+
+
+def configured_limits(stack: Stack) -> dict[str, int]:
+    """The limits of dagster.yaml by tag, and max_concurrent_runs."""
+    file = Path(stack.environment["DAGSTER_HOME"]) / "dagster.yaml"
+    runs = yaml.safe_load(file.read_text())["concurrency"]["runs"]
+    tags = {one["key"]: one["limit"] for one in runs["tag_concurrency_limits"]}
+    return tags | {"max_concurrent_runs": runs["max_concurrent_runs"]}

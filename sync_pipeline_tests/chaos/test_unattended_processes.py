@@ -8,18 +8,17 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 import dagster as dg
 import psycopg
 import pytest
-import yaml
 
 from sync_pipeline.demo import Fault
 from sync_pipeline.queue import actions
 from sync_pipeline_tests.chaos.fleet import (
     Shop,
     assert_exactly_once,
+    configured_limits,
     everywhere,
     served_shops,
     status_of,
@@ -218,11 +217,3 @@ def test_given_the_reason_is_mended_when_an_operator_retries_then_the_daemon_doe
     assert (standing["state"], standing["done_count"]) == ("done", CUSTOMERS)
     assert standing["is_action_required"] is False
     assert everywhere(stack.database, "SELECT FROM sync_conflict WHERE state = 'open'") == []
-
-
-def configured_limits(stack: Stack) -> dict[str, int]:
-    """The limits of dagster.yaml by tag, and max_concurrent_runs."""
-    file = Path(stack.environment["DAGSTER_HOME"]) / "dagster.yaml"
-    runs = yaml.safe_load(file.read_text())["concurrency"]["runs"]
-    tags = {one["key"]: one["limit"] for one in runs["tag_concurrency_limits"]}
-    return tags | {"max_concurrent_runs": runs["max_concurrent_runs"]}

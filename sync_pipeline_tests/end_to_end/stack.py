@@ -119,20 +119,20 @@ class Stack:
     def wait_until(
         self, is_so: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS
     ) -> Any:
-        """Wait, tending the processes; what the question answered at last.
+        """What the question answered, once that is true.
 
         Raises:
             NotInTimeError: it was not so in time; says what the processes printed.
         """
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if answer := is_so():
-                return answer
+        while not (answer := is_so()) and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
+        if answer:
+            return answer
         raise NotInTimeError(f"not in {seconds} s: {what}\n{self.printed()}")
 
     def failures(self) -> list[str]:
-        """Why runs failed, each step in its own words."""
+        """Why steps failed."""
         failed = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE])
         return [
             entry.dagster_event.step_failure_data.error_display_string
@@ -215,11 +215,9 @@ class Stack:
         if self._running[name].poll() is not None:
             raise NotInTimeError(f"{name} ended\n{self.printed()}")
         if name == "daemon":
-            began = self._running[name].pid
-            return any(
-                heartbeat.timestamp > _began_at(began)
-                for heartbeat in self.instance.get_daemon_heartbeats().values()
-            )
+            began = _began_at(self._running[name].pid)
+            heartbeats = self.instance.get_daemon_heartbeats().values()
+            return any(heartbeat.timestamp > began for heartbeat in heartbeats)
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", int(self.environment[_PORTS[name]]))) == 0
 
