@@ -5,18 +5,22 @@ Belongs here: signals and process groups. Does not: what is run (dev.py).
 Each child leads a process group of its own, so that Ctrl-C in the terminal reaches only us; we stop
 each child once, and then whatever it started. Children take our signals' defaults, even if we were
 started in the background, where a shell sets SIGINT to be ignored.
+
+What they print goes where ours goes, until we stop them: then a server that is asked in the middle
+of its work complains at length of what was meant.
 """
 
 import contextlib
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POLL_SECONDS = 0.2
@@ -37,6 +41,7 @@ class Children:
 
     def __init__(self) -> None:
         self._running: list[tuple[Child, subprocess.Popen[bytes]]] = []
+        self._readers: list[threading.Thread] = []
         self._stop = threading.Event()
         self._signals = 0
         self._before: dict[signal.Signals, Any] = {}
@@ -70,14 +75,26 @@ class Children:
                 signal.signal(number, handler)
 
     def start(self, child: Child, environment: Mapping[str, str]) -> None:
-        """Start a child; what it prints goes where ours goes."""
+        """Start a child."""
         process = subprocess.Popen(  # noqa: S603
             child.command,
             env=dict(environment),
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        reader = threading.Thread(target=self._pass_on, args=(process.stdout,), daemon=True)
+        reader.start()
+        self._readers.append(reader)
         self._running.append((child, process))
+
+    def _pass_on(self, printed: IO[bytes]) -> None:
+        with printed:
+            for line in printed:
+                if not self.was_told_to_stop:
+                    sys.stdout.write(line.decode(errors="replace"))
+                    sys.stdout.flush()
 
     def wait_until(self, is_ready: Callable[[], bool], timeout_seconds: float) -> bool:
         """Wait; False when a signal came, a child ended or the time was up."""
@@ -122,6 +139,8 @@ class Children:
             self._wait(lambda p=process: not _group_lives(p), deadline)  # type: ignore[misc]
             _signal_group(process.pid, signal.SIGKILL)
             process.wait()
+        for reader in self._readers:
+            reader.join(_REST_GRACE_SECONDS)
 
     def _wait(self, is_done: Callable[[], bool], deadline: float) -> None:
         """Wait until done, the deadline, or a second signal."""

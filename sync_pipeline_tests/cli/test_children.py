@@ -56,6 +56,26 @@ class TestChildren:
         assert (family.was_told_to_stop, family.ended) == (True, None)
         assert mark.exists()
 
+    def test_given_a_child_that_prints_when_stopped_then_only_what_came_before_is_passed_on(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ):
+        child = python(
+            "import pathlib, time\n"
+            f"ready = pathlib.Path({str(tmp_path)!r}, 'ready')\n"
+            "try:\n"
+            "    print('working', flush=True); ready.touch(); time.sleep(60)\n"
+            "except KeyboardInterrupt: print('a long complaint', flush=True)\n"
+        )
+
+        with Children() as family:
+            family.start(child, os.environ)
+            assert family.wait_until(lambda: touched(tmp_path / "ready"), 10)
+            time.sleep(0.1)
+            os.kill(os.getpid(), signal.SIGTERM)
+            family.wait_for_signal()
+
+        assert capsys.readouterr().out == "working\n"
+
     def test_given_a_child_that_ends_by_itself_when_waiting_then_it_is_named(self):
         with Children() as family:
             family.start(python("raise SystemExit(3)"), os.environ)
