@@ -23,14 +23,12 @@ from hypothesis.stateful import (
 )
 
 from sync_pipeline.entities import CUSTOMERS
-from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue import actions, completion, leases
 from sync_pipeline.queue.actions import QueueStateError
 from sync_pipeline.queue.completion import LeaseLostError
 from sync_pipeline.queue.queues import QueueOpenError, begin, finish, open_queue
 from sync_pipeline.stages.upsert import upsert
 from sync_pipeline_tests.chaos.processes import IS_FULL
-from sync_pipeline_tests.conftest import make_organization, settings_for
 from sync_pipeline_tests.factories import (
     apply_records,
     customer,
@@ -72,14 +70,10 @@ CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON customer FOR EACH ROW EXECUTE F
 
 
 @pytest.fixture
-def watched(own_database_url):
+def watched(database, org_id):
     """A database that notes transitions and refuses customers that are listed in `refused`."""
-    with Database.open(settings_for(own_database_url)) as database:
-        make_organization(database, "acme")
-        watch_transitions(database)
-        with database.owner() as conn:
-            conn.execute(_REFUSE)
-        yield database
+    watch_transitions(database, _REFUSE)
+    return database
 
 
 class ActionMachine(RuleBasedStateMachine):

@@ -77,10 +77,12 @@ HAVING (b.n_total, b.n_done, b.n_failed, b.n_cancelled) IS DISTINCT FROM (
 """
 
 
-def watch_transitions(database):
-    """Note every transition of this database from now on."""
+def watch_transitions(database, further=""):
+    """Note every transition of this database from now on; `further` is set up once with it."""
     with database.owner() as conn:
-        conn.execute(_WATCH)
+        found = conn.execute("SELECT to_regclass('transition') IS NULL AS is_new").fetchone()
+        if found["is_new"]:
+            conn.execute(_WATCH + further)
 
 
 def allowed_transitions():

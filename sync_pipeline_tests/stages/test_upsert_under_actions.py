@@ -8,13 +8,11 @@ from contextlib import suppress
 import pytest
 
 from sync_pipeline.entities import CUSTOMERS
-from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue import actions
 from sync_pipeline.queue.actions import QueueStateError
 from sync_pipeline.queue.stops import QueueStoppedError
 from sync_pipeline.stages.upsert import upsert
 from sync_pipeline_tests.chaos.processes import IS_FULL
-from sync_pipeline_tests.conftest import make_organization, settings_for
 from sync_pipeline_tests.factories import (
     customer,
     fill_queue,
@@ -43,13 +41,9 @@ CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON customer FOR EACH ROW EXECUTE F
 
 
 @pytest.fixture
-def watched(own_database_url):
-    with Database.open(settings_for(own_database_url)) as database:
-        make_organization(database, "acme")
-        watch_transitions(database)
-        with database.owner() as conn:
-            conn.execute(_REFUSE)
-        yield database
+def watched(database, org_id):
+    watch_transitions(database, _REFUSE)
+    return database
 
 
 class Working:
@@ -184,7 +178,9 @@ def test_given_workers_when_paused_then_they_have_stopped_within_two_seconds(wat
     assert status(watched, queue)["processing_count"] == 0
 
 
-def test_given_a_batch_that_is_being_completed_when_cancelled_then_it_keeps_its_result(watched):
+def test_given_a_batch_that_is_being_completed_when_cancelled_then_it_keeps_its_result(
+    watched, request
+):
     queue = filled(watched, 0)
     with watched.owner() as conn:
         conn.execute(
@@ -194,6 +190,7 @@ def test_given_a_batch_that_is_being_completed_when_cancelled_then_it_keeps_its_
             "CREATE TRIGGER dawdle BEFORE INSERT ON customer"
             " FOR EACH ROW EXECUTE FUNCTION dawdle()"
         )
+    request.addfinalizer(lambda: drop_dawdle(watched))
 
     with Working(watched, queue):
         with watched.owner() as conn:
@@ -211,3 +208,8 @@ def test_given_a_batch_that_is_being_completed_when_cancelled_then_it_keeps_its_
     assert (kept["n"], result.state) == (1, "cancelled")
     assert miscounted_batches(watched, queue) == []
     assert result.done_count >= 5
+
+
+def drop_dawdle(database):
+    with database.owner() as conn:
+        conn.execute("DROP FUNCTION dawdle() CASCADE")
