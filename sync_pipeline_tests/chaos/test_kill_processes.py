@@ -103,6 +103,9 @@ class Ordeal:
             part = self._dice.choice(unhurt or self._dice.choices(PARTS, WEIGHTS))
             self.killed[part] += strike(self._stack, part, self._dice)
             self._next_kill = self._pause()
+            # Beside the logs of the processes: whoever waits for an hour sees how far it is.
+            with (self._stack.directory / "kills.log").open("a") as log:
+                log.write(f"{time.strftime('%H:%M:%S')} {part}: {dict(self.killed)}\n")
 
     def _pause(self) -> float:
         return time.monotonic() + self._dice.uniform(0.5, self._longest_pause_seconds)
