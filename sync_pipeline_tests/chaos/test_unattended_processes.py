@@ -109,17 +109,22 @@ def morning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Morning]:
             shop.open(stack.database, batch_size=10)
         stack.start("code")
         stack.start("daemon")
-        stack.wait_until(lambda: morning.down.server.requests, "the store that is down was asked")
+        patience_seconds = 2400 if IS_FULL else 400
+        stack.wait_until(
+            lambda: morning.down.server.requests,
+            "the store that is down was asked",
+            patience_seconds,
+        )
         back = time.monotonic() + DOWN_SECONDS
         stack.wait_until(lambda: morning.watch() or time.monotonic() > back, "time passed")
         morning.down.server.faults = []
-        stack.wait_until(morning.watch, "every sync is over", 1800 if IS_FULL else 400)
+        stack.wait_until(morning.watch, "every sync is over", patience_seconds)
         yield morning
 
 
 @pytest.mark.chaos
 @ON_A_SERVER_OF_ITS_OWN
-@pytest.mark.timeout(3600 if IS_FULL else 600)
+@pytest.mark.timeout(5400 if IS_FULL else 900)
 class TestMorning:
     def test_given_all_due_at_once_then_each_runs_and_all_but_the_poisoned_are_exactly_done(
         self, morning: Morning

@@ -54,6 +54,9 @@ def installed_stack(
     home.mkdir(parents=True)
     configuration = yaml.safe_load((DEPLOY / "dagster.yaml").read_text())
     configuration["concurrency"]["runs"] |= dict(limits or {})
+    # Sized to this machine, as the file says: about one start per core.
+    queue = configuration["run_coordinator"]["config"]
+    queue["dequeue_num_workers"] = min(queue["dequeue_num_workers"], 2 * (os.cpu_count() or 1))
     (home / "dagster.yaml").write_text(yaml.safe_dump(configuration))
     storage = "SYNC_DAGSTER_STORAGE_URL"
     os.environ[storage] = environment[storage]
@@ -109,6 +112,7 @@ def _environment(directory: Path, url: str, settings: Mapping[str, Any]) -> dict
         "SYNC_WEBSERVER_PORT": str(web_port),
         "SYNC_METRICS_HOST": "127.0.0.1",
         "SYNC_METRICS_PORT": str(metrics_port),
+        "DAGSTER_GRPC_TIMEOUT_SECONDS": "180",
         "SYNC_SCHEDULES": "off",  # a test says what starts
         "SYNC_LOG_LEVEL": "info",
         "SYNC_LOG_FORMAT": "json",
