@@ -28,11 +28,11 @@ from sync_pipeline.sources.connections import Connection, connect
 from sync_pipeline.sources.protocol import Page, PageRequest, Source
 from sync_pipeline.sources.woocommerce.client import WooCommerceClient
 from sync_pipeline.sources.woocommerce.source import WooCommerceSource
+from sync_pipeline.stages.coverage import Coverage
 from sync_pipeline.stages.enqueue import Enqueued, enqueue
 from sync_pipeline.stages.extract import extract
 from sync_pipeline.stages.landing import land
 from sync_pipeline.stages.reconcile import Verdict, reconcile
-from sync_pipeline.stages.scan import Coverage
 from sync_pipeline.stages.upsert import upsert
 
 Record = dict[str, Any]
@@ -300,7 +300,7 @@ def run_sync(
     **settings: Any,
 ) -> Sync:
     """A whole sync of a served store, or the rest of one that was stopped."""
-    queue = make_queue(database, connection, filters, **settings)
+    queue = make_queue(database, connection, filters, entity=entity, **settings)
     source_changes = dict(source_settings or {})
     with open_store(server, **source_changes) as source:
         coverage = extract(

@@ -7,6 +7,8 @@
 -- Why the hash is salted: a changed mapping or rule must bring every record back.
 -- Why ON CONFLICT: a listing that moves while it is read holds a record twice, and a share that was
 --   made before a crash is made again.
+-- Children land in listings of their own, named by a prefix and their parent's id; a child whose
+--   parent was gone at the sweep is gone as well.
 WITH extra AS MATERIALIZED (
 {enrichment}
 ),
@@ -25,10 +27,13 @@ FROM (
         -- records that were fetched by id have no place and come last.
         (CASE WHEN p.first_offset < 0 THEN 2000000000 - 1000000 * p.first_offset
               ELSE p.first_offset END + ordinality)::integer AS line_no,
-        coalesce(item ->> 'id', 'offset:' || (p.first_offset + ordinality - 1)) AS external_id
+        coalesce(item ->> 'id', 'offset:' || (p.first_offset + ordinality - 1)) AS external_id,
+        CASE WHEN p.listing = %(listing)s THEN item ->> 'id'
+             ELSE substr(p.listing, length(%(prefix)s::text) + 1) END AS listed_id
     FROM sync_page AS p
     CROSS JOIN LATERAL jsonb_array_elements(p.body) WITH ORDINALITY AS landed (item, ordinality)
-    WHERE p.queue_no = %(queue_no)s AND p.listing = %(listing)s
+    WHERE p.queue_no = %(queue_no)s
+      AND (p.listing = %(listing)s OR starts_with(p.listing, %(prefix)s))
       AND p.first_offset >= %(from_offset)s AND p.first_offset < %(to_offset)s
     OFFSET 0
 ) AS record
@@ -45,5 +50,5 @@ LEFT JOIN sync_record AS known
     ON known.connection_id = %(connection_id)s AND known.entity = %(entity)s
     AND known.external_id = record.external_id
 WHERE (known.content_hash IS DISTINCT FROM hashed.content_hash OR known.tombstoned_at IS NOT NULL)
-  AND (NOT %(is_swept)s OR record.external_id IN (SELECT external_id FROM swept))
+  AND (NOT %(is_swept)s OR record.listed_id IN (SELECT external_id FROM swept))
 ON CONFLICT DO NOTHING

@@ -1,14 +1,26 @@
 -- Ids of both sides, held against each other as sets.
 -- Caller: stages.reconcile, after the queue has finished.
 -- Index: sync_page_pkey, sync_record_pkey (one range of it), sync_line_pkey.
+-- Composed per entity: its table, and how that tells records of the listing itself from children.
+-- Of changes only what they name can be missing by id; the rest is counted.
 -- A record that failed is on their side and not on ours: it is missing, and the reason is known.
-WITH theirs AS MATERIALIZED (
+WITH own AS MATERIALIZED (
     SELECT DISTINCT item ->> 'id' AS external_id
     FROM sync_page AS p CROSS JOIN LATERAL jsonb_array_elements(p.body) AS item
     WHERE p.queue_no = %(queue_no)s AND p.listing = %(listing)s AND item ->> 'id' IS NOT NULL
 ),
+theirs AS MATERIALIZED (
+    SELECT external_id FROM own
+    UNION
+    -- What a sweep did not see was gone by then, and its children with it.
+    SELECT item ->> 'id'
+    FROM sync_page AS p CROSS JOIN LATERAL jsonb_array_elements(p.body) AS item
+    WHERE p.queue_no = %(queue_no)s AND starts_with(p.listing, %(prefix)s)
+      AND item ->> 'id' IS NOT NULL
+      AND substr(p.listing, length(%(prefix)s::text) + 1) IN (SELECT external_id FROM own)
+),
 ours AS MATERIALIZED (
-    SELECT r.external_id, t.id IS NULL AS is_lost
+    SELECT r.external_id, t.id IS NULL AS is_lost, {is_own} AS is_own
     FROM sync_record AS r LEFT JOIN {target} AS t ON t.id = r.local_id
     WHERE r.connection_id = %(connection_id)s AND r.entity = %(entity)s
       AND r.tombstoned_at IS NULL
@@ -27,6 +39,12 @@ SELECT
     (SELECT count(*) FROM theirs) AS n_theirs,
     (SELECT count(*) FROM ours) AS n_ours,
     (SELECT count(*) FROM ours WHERE is_lost) AS n_lost,
+    (SELECT count(*) FROM ours WHERE is_own AND NOT is_lost) AS n_own,
+    -- Failed in whatever sync, and not applied by any.
+    (SELECT count(DISTINCT c.external_id) FROM sync_conflict AS c
+        WHERE c.connection_id = %(connection_id)s AND c.entity = %(entity)s AND c.state = 'open'
+          AND NOT EXISTS (SELECT FROM ours
+                          WHERE ours.external_id = c.external_id AND NOT is_lost)) AS n_disputed,
     (SELECT count(*) FROM missing) AS n_missing,
     (SELECT count(*) FROM extra) AS n_extra,
     (SELECT count(*) FROM missing JOIN sync_line AS l

@@ -16,9 +16,10 @@ import psycopg
 import typer
 
 from sync_pipeline.cli import output
+from sync_pipeline.entities import entity_of
 from sync_pipeline.errors import InputError
 from sync_pipeline.postgres.database import Database
-from sync_pipeline.queue.due import EVERY_MINUTES
+from sync_pipeline.queue.due import EVERY_MINUTES, SCHEDULED_ENTITIES
 from sync_pipeline.settings import DatabaseSettings
 from sync_pipeline.sources import connections
 from sync_pipeline.sources.woocommerce.addresses import normalize_base_url
@@ -57,6 +58,10 @@ def woocommerce(  # noqa: PLR0913  (its options)
             help="Minutes between its scheduled syncs; 0: none. SYNC_DELTA_EVERY_MINUTES, 60.",
         ),
     ] = None,
+    entities: Annotated[
+        str | None,
+        typer.Option(help="What schedules sync of it, with commas between; customers."),
+    ] = None,
     as_json: output.AsJson = False,
 ) -> None:
     """Register a WooCommerce store, or change the one of that name."""
@@ -78,7 +83,7 @@ def woocommerce(  # noqa: PLR0913  (its options)
             options=_given(
                 customer_role=role,
                 requests_per_second=requests_per_second,
-                **{EVERY_MINUTES: every_minutes},
+                **{EVERY_MINUTES: every_minutes, SCHEDULED_ENTITIES: _entities(entities)},
             ),
         )
     unset = [variable for variable in (key_env, secret_env) if not os.environ.get(variable)]
@@ -101,6 +106,13 @@ def woocommerce(  # noqa: PLR0913  (its options)
     if unset:
         typer.echo(f"Not set in this shell yet: {', '.join(unset)}.")
     typer.echo(f"Next: sync-pipeline doctor {connection.name}")
+
+
+def _entities(given: str | None) -> list[str] | None:
+    """The names between the commas, each of an entity."""
+    if given is None:
+        return None
+    return [entity_of("woocommerce", one.strip()).name for one in given.split(",") if one.strip()]
 
 
 def _given(**options: object) -> dict[str, object]:

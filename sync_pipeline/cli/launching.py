@@ -99,7 +99,7 @@ def open_sync(database: Database, order: SyncOrder) -> tuple[Queue, bool]:
         InputError: as `run_sync`; whether the keys are set is the daemon's business.
     """
     connection = find_connection(database, order.connection)
-    entity_of(connection.system, order.entity)
+    order.filters.require_fit(entity_of(connection.system, order.entity))
     configured = QueueSettings()
     size = configured.batch_size if order.batch_size is None else order.batch_size
     queue, is_new = open_queue(
@@ -119,7 +119,7 @@ def open_sync(database: Database, order: SyncOrder) -> tuple[Queue, bool]:
 
 def _checked(database: Database, order: SyncOrder) -> Connection:
     connection = find_connection(database, order.connection)
-    entity_of(connection.system, order.entity)
+    order.filters.require_fit(entity_of(connection.system, order.entity))
     if not connection.base_url.startswith("demo:"):
         connection.keys()
     return connection

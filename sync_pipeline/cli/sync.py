@@ -38,7 +38,7 @@ def sync(  # noqa: PLR0913  (its options)
         str | None, typer.Option(help="The same key again is the same sync, resumed.")
     ] = None,
     full: Annotated[
-        bool, typer.Option("--full", help="Read all orders again, not only what changed.")
+        bool, typer.Option("--full", help="Read everything again, not only what changed.")
     ] = False,
     created_by: Annotated[
         str | None, typer.Option(help="Who asks for it; you, when left out.")

@@ -2,9 +2,14 @@
 
 from sync_pipeline.entities.declaration import Entity
 from sync_pipeline.entities.woocommerce_customers import CUSTOMERS
+from sync_pipeline.entities.woocommerce_inventory import INVENTORY
+from sync_pipeline.entities.woocommerce_orders import ORDERS
+from sync_pipeline.entities.woocommerce_payments import PAYMENTS
+from sync_pipeline.entities.woocommerce_products import PRODUCTS
 from sync_pipeline.errors import UnknownEntityError
 
-ENTITIES: tuple[Entity, ...] = (CUSTOMERS,)
+# What others depend on comes first.
+ENTITIES: tuple[Entity, ...] = (CUSTOMERS, PRODUCTS, ORDERS, INVENTORY, PAYMENTS)
 
 
 def entity_of(system: str, name: str) -> Entity:

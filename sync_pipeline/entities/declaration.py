@@ -4,7 +4,8 @@ Belongs here: the shape of a declaration and the SQL that is composed from it. D
 entity says (entities/woocommerce_*.py), when it is synced (orchestration/).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import md5
 
@@ -36,6 +37,11 @@ class Entity:
         children: listings under records of the listing, whose records are of this entity as well.
         derivation: file of `sql/` giving (external_id, record, changed_at) from our own tables, in
             place of a listing that is read; the store is not called.
+        filters: names of Filters that can choose among its records.
+        option_params: options of a connection that go with the listing, and as which parameter.
+        id_pattern: what an id of one of its records looks like; a regular expression.
+        id_example: one for people.
+        is_scheduled: schedules sync it, unless the connection names the entities that they sync.
     """
 
     system: str
@@ -51,6 +57,29 @@ class Entity:
     changes: Changes | None = None
     children: NestedListing | None = None
     derivation: str | None = None
+    filters: frozenset[str] = frozenset({"limit", "external_id"})
+    option_params: Mapping[str, str] = field(default_factory=dict)
+    id_pattern: str = "[0-9]+"
+    id_example: str = "123"
+    is_scheduled: bool = False
+
+    @property
+    def watermark_name(self) -> str:
+        """The name of the watermark of the records; figures have names of their own."""
+        return f"entity:{self.name}"
+
+    @property
+    def children_prefix(self) -> str | None:
+        """How the names of listings under its records begin; None: there are none."""
+        return self.children.prefix if self.children else None
+
+    def watermark_salt(self, rule: str) -> str:
+        """What makes a watermark out of date: the mapping, its rule, and what is asked for."""
+        derived = statement(self.derivation) if self.derivation else ""
+        nested = self.children.fields if self.children else ()
+        asked = f"{self.listing} {nested} {derived}"
+        text = self.hash_salt(rule) + asked
+        return md5(text.encode(), usedforsecurity=False).hexdigest()
 
     def hash_salt(self, rule: str) -> str:
         """What makes a content hash out of date besides the content: the mapping and its rule."""

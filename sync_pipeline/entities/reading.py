@@ -39,7 +39,8 @@ class NestedListing:
         fields: what is asked for.
         ids_field: of a parent, the list of its children's ids. Empty: no call. Otherwise it says
             how many there must be, so no probe is needed.
-        parent_field: of a child, its parent's id; to be set where the store leaves it out.
+        parent_field: of a child, its parent's id; set from the listing that it came in.
+        parent_column: of the target; NULL in rows of records of the entity's own listing.
     """
 
     name: str
@@ -47,16 +48,26 @@ class NestedListing:
     fields: tuple[str, ...]
     ids_field: str
     parent_field: str
+    parent_column: str
+
+    @property
+    def prefix(self) -> str:
+        """How the names of all these listings begin, and no other name does."""
+        return f"{self.name}:"
 
     def children_of(self, record: Mapping[str, Any]) -> tuple[str, ...]:
         """Ids of the children a parent names; empty where it names none. Pure."""
         ids = record.get(self.ids_field)
         return tuple(str(one) for one in ids) if isinstance(ids, list) else ()
 
+    def placed(self, record: Mapping[str, Any], parent_id: str) -> dict[str, Any]:
+        """A child as it is kept: with its parent's id, of the type that ids have in the store."""
+        return {**record, self.parent_field: int(parent_id) if parent_id.isdecimal() else parent_id}
+
     def under(self, parent_id: str) -> Listing:
         """The listing of one parent's children."""
         return Listing(
-            name=f"{self.name}:{parent_id}",
+            name=f"{self.prefix}{parent_id}",
             path=self.path.format(id=parent_id),
-            fields=self.fields,
+            fields=tuple(one for one in self.fields if one != self.parent_field),
         )

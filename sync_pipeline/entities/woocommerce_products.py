@@ -42,6 +42,7 @@ PRODUCTS = Entity(
         fields=_FIELDS,
         ids_field="variations",
         parent_field="parent_id",
+        parent_column="parent_external_id",
     ),
     figures_listing=None,
     projection="projections/woocommerce/products",

@@ -9,14 +9,16 @@ and sensors start a run that goes on where the last one stopped.
 """
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 
 import dagster as dg
 
-from sync_pipeline.entities import Entity
+from sync_pipeline.entities import Entity, entity_of
 from sync_pipeline.orchestration import checks, figures
 from sync_pipeline.orchestration import metadata as shown
 from sync_pipeline.orchestration.config import SyncConfig
 from sync_pipeline.orchestration.outcomes import found, opened
+from sync_pipeline.orchestration.pools import reads_pool
 from sync_pipeline.orchestration.progress import Reporter
 from sync_pipeline.orchestration.resource import SyncResource
 from sync_pipeline.orchestration.results import (
@@ -28,6 +30,7 @@ from sync_pipeline.orchestration.results import (
     result,
 )
 from sync_pipeline.orchestration.runs import Work
+from sync_pipeline.sources.protocol import Source
 from sync_pipeline.stages.enqueue import enqueue
 from sync_pipeline.stages.extract import extract
 from sync_pipeline.stages.reconcile import reconcile
@@ -51,7 +54,8 @@ def pages_asset(entity: Entity) -> dg.AssetsDefinition:
     @dg.asset(
         **common(entity, "pages"),
         kinds={entity.system, "postgres"},
-        pool=f"{entity.system}_reads",
+        deps=[asset_key(entity_of(entity.system, name), "applied") for name in entity.depends_on],
+        pool=reads_pool(entity),
         check_specs=checks.pages_specs(asset_key(entity, "pages")),
         description=f"Every answer of the store about its {entity.name}, as it came, with the "
         "proof that nothing was left out. Starts a sync, or goes on with the one that stands open.",
@@ -64,7 +68,7 @@ def pages_asset(entity: Entity) -> dg.AssetsDefinition:
                 reporter.expect(listing, total)
                 reporter.add(n_records)
 
-            with sync.source(work.connection) as source:
+            with _source(work, sync) as source:
                 coverage = extract(
                     work.database,
                     work.queue,
@@ -144,6 +148,11 @@ def applied_asset(entity: Entity) -> dg.AssetsDefinition:
             return applied_result(work, outcome, progress.elapsed_seconds)
 
     return applied
+
+
+def _source(work: Work, sync: SyncResource) -> AbstractContextManager[Source | None]:
+    """The store; none for what is derived from our own tables."""
+    return sync.source(work.connection) if work.entity.derivation is None else nullcontext()
 
 
 def _refetch(work: Work, sync: SyncResource) -> None:

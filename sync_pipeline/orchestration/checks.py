@@ -19,8 +19,8 @@ from typing import Any
 
 import dagster as dg
 
+from sync_pipeline.stages.coverage import Coverage
 from sync_pipeline.stages.reconcile import Verdict
-from sync_pipeline.stages.scan import Coverage
 
 _OPEN_STATES = ("draft", "processing")
 _COUNTED_STATES = (*_OPEN_STATES, "done", "failed", "cancelled")
@@ -69,6 +69,11 @@ def completeness_proven(coverage: Coverage) -> dg.AssetCheckResult:
     """Whether what was read is proven to be everything."""
     if coverage.is_complete is None:
         said = "a filter is set: there is nothing to prove"
+    elif coverage.is_delta:
+        said = (
+            f"{coverage.scanned} records that changed were read, and {coverage.store_total} in all "
+            "are as many as there must be"
+        )
     elif coverage.is_complete:
         said = f"{coverage.scanned} of {coverage.total} records were read, each once"
     else:

@@ -22,7 +22,7 @@ class SyncConfig(dg.Config):
     )
     full: bool = Field(
         default=False,
-        description="Read all orders again instead of those that changed since the last sync.",
+        description="Read everything again instead of what changed since the last sync.",
     )
     limit: int | None = Field(default=None, description="Read only the first N records by id.")
     email: str | None = Field(default=None, description="Read only the account with this e-mail.")

@@ -16,9 +16,9 @@ from sync_pipeline.orchestration.figures import Table, Totals
 from sync_pipeline.orchestration.previews import numbers_table
 from sync_pipeline.queue.completion import Outcome
 from sync_pipeline.sources.connections import Connection
+from sync_pipeline.stages.coverage import Coverage
 from sync_pipeline.stages.enqueue import Enqueued
 from sync_pipeline.stages.reconcile import Verdict
-from sync_pipeline.stages.scan import Coverage
 
 Metadata = dict[str, dg.MetadataValue[Any]]
 

@@ -13,16 +13,22 @@ from typing import Final
 import dagster as dg
 from sqlalchemy.exc import IntegrityError
 
-from sync_pipeline.entities import ENTITIES
+from sync_pipeline.entities import ENTITIES, Entity
 
 # More than runs there will ever be: a pool holds nothing back until an operator lowers its limit.
 PLACES: Final = 200
+WRITES: Final = "postgres_writes"
 _ATTEMPTS: Final = 5
 
 
 def pool_names() -> set[str]:
     """Every pool that a step of ours is in."""
-    return {"postgres_writes", *(f"{entity.system}_reads" for entity in ENTITIES)}
+    return {WRITES, *(reads_pool(entity) for entity in ENTITIES)}
+
+
+def reads_pool(entity: Entity) -> str:
+    """The pool of the step that reads an entity: its system's, or ours for what is derived."""
+    return WRITES if entity.derivation is not None else f"{entity.system}_reads"
 
 
 def ensure_pools(instance: dg.DagsterInstance) -> None:

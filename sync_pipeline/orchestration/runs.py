@@ -78,12 +78,14 @@ def open_work(
                 remedy=f"Start it for the partition {queue.connection}.",
             )
         return Work(database, connection, entity, queue)
+    filters = config.filters()
+    filters.require_fit(entity)
     queue, _ = open_queue(
         database,
         connection,
         entity.name,
         settings=config.queue_settings(sync.queue_settings()),
-        filters=config.filters(),
+        filters=filters,
         idempotency_key=config.idempotency_key,
         created_by="dagster",
         is_full=config.full,

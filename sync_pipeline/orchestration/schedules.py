@@ -134,7 +134,10 @@ def _nightly(
 def _connections(
     context: dg.ScheduleEvaluationContext, sync: SyncResource, entity: Entity
 ) -> list[Connected]:
-    """Connections that have their partition; the sensor `connections` makes those of new ones."""
+    """Connections whose syncs of the entity are scheduled, once they have their partition.
+
+    The sensor `connections` makes those of new ones.
+    """
     partitions = set(context.instance.get_dynamic_partitions(str(CONNECTIONS.name)))
     try:
         rows = connections_at(sync.database(), system=entity.system, entity=entity.name)
@@ -143,7 +146,12 @@ def _connections(
             # An unconfigured checkout whose tables are about to be made.
             return []
         raise
-    return [row for row in rows if row.connection in partitions]
+    return [
+        row
+        for row in rows
+        if row.connection in partitions
+        and row.is_scheduled(entity.name, default=entity.is_scheduled)
+    ]
 
 
 def _in_flight(context: dg.ScheduleEvaluationContext, entity: Entity) -> set[str]:

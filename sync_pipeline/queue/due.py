@@ -17,6 +17,8 @@ from sync_pipeline.queue.fairness import in_turns
 
 # The option of a connection that names its own interval; 0: schedules leave it alone.
 EVERY_MINUTES: Final = "sync_every_minutes"
+# The option of a connection that names the entities that schedules sync, as a list.
+SCHEDULED_ENTITIES: Final = "entities"
 # Full syncs begin in the first three hours of the night, each connection at its own minute.
 _NIGHT_MINUTES: Final = 180
 NIGHT_HOURS: Final = 4
@@ -46,6 +48,11 @@ class Connected:
         """Minutes between its syncs; 0: never by a schedule."""
         chosen = self.options.get(EVERY_MINUTES)
         return default if chosen is None else int(chosen)
+
+    def is_scheduled(self, entity: str, *, default: bool) -> bool:
+        """Whether schedules sync this entity of it."""
+        chosen = self.options.get(SCHEDULED_ENTITIES)
+        return entity in chosen if isinstance(chosen, list) else default
 
     def is_reachable(self, now: datetime) -> bool:
         """Nothing is open, neither a sync nor the circuit."""

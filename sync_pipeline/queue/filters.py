@@ -1,10 +1,15 @@
 """What a sync leaves out. Pure values."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
+from sync_pipeline.entities import Entity
 from sync_pipeline.errors import InputError
+
+# A number, behind what it counts where that is not told otherwise (`refund:7`).
+_ID: Final = re.compile(r"([a-z]+:)?[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -31,9 +36,26 @@ class Filters:
             raise InputError(f"limit is {self.limit}.", remedy="Use 1 or more, or leave it out.")
         if self.email is not None and "@" not in self.email:
             raise InputError(f"{self.email!r} is not an e-mail address.")
-        if self.external_id is not None and not self.external_id.isdecimal():
+        if self.external_id is not None and not _ID.fullmatch(self.external_id):
             raise InputError(
                 f"external_id is {self.external_id!r}.", remedy="WooCommerce ids are numbers."
+            )
+
+    def require_fit(self, entity: Entity) -> None:
+        """Refuse what chooses nothing among the records of this entity.
+
+        Raises:
+            InputError: which filter, and which there are.
+        """
+        if odd := sorted(self.as_dict().keys() - entity.filters):
+            raise InputError(
+                f"{entity.name} cannot be chosen by {', '.join(odd)}.",
+                remedy=f"They can by {', '.join(sorted(entity.filters))}.",
+            )
+        if self.external_id is not None and not re.fullmatch(entity.id_pattern, self.external_id):
+            raise InputError(
+                f"{self.external_id!r} is no id of {entity.name}.",
+                remedy=f"Their ids look like {entity.id_example}.",
             )
 
     @property

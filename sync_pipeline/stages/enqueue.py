@@ -21,8 +21,8 @@ from sync_pipeline.postgres.database import Database, DictConnection
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.queues import Queue, record_activity
 from sync_pipeline.queue.stops import refuse_if_stopped
+from sync_pipeline.stages.coverage import Coverage, landed_name, sweep_name
 from sync_pipeline.stages.figures import take_figures
-from sync_pipeline.stages.scan import sweep_name
 
 _ANALYZE_FROM_LINES = 5_000
 _WORKERS = 2
@@ -78,13 +78,10 @@ def enqueue(
                 moves_watermark=note["is_complete"] is not False,
                 is_swept=bool(note["extract_note"].get("figures", {}).get("is_swept")),
             )
-        shares = page_shares(_reach(conn, queue, entity.listing.name), workers)
-    is_swept = bool(note["extract_note"]["records"]["is_swept"])
+        found = Coverage(**note["extract_note"]["records"])
+        shares = page_shares(_reach(conn, queue, entity, found), workers)
     with logs.Workers(workers, thread_name_prefix="enqueue") as pool:
-        made = [
-            pool.submit(_make_share, database, queue, entity, share, is_swept=is_swept)
-            for share in shares
-        ]
+        made = [pool.submit(_make_share, database, queue, entity, share, found) for share in shares]
         for share in made:
             share.result()
     result = _move_on(database, queue, entity, unreadable)
@@ -108,12 +105,12 @@ def page_shares(reach: int, workers: int) -> list[tuple[int, int]]:
 
 
 def _make_share(
-    database: Database, queue: Queue, entity: Entity, share: tuple[int, int], *, is_swept: bool
+    database: Database, queue: Queue, entity: Entity, share: tuple[int, int], found: Coverage
 ) -> None:
     """Make one share, again when shares met in a deadlock over a record that both hold."""
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            _make_lines(database, queue, entity, share, is_swept=is_swept)
+            _make_lines(database, queue, entity, share, found)
         except DeadlockDetected:
             if attempt == _ATTEMPTS:
                 raise
@@ -126,11 +123,9 @@ def _make_lines(
     queue: Queue,
     entity: Entity,
     share: tuple[int, int],
-    *,
-    is_swept: bool,
+    found: Coverage,
 ) -> None:
     """Make the lines of one share of the pages (in a pool thread)."""
-    listing = entity.listing.name
     with database.organization(queue.org_id) as conn:
         if not _hold(conn, queue):
             return
@@ -143,9 +138,10 @@ def _make_lines(
                 "org_id": queue.org_id,
                 "connection_id": queue.connection_id,
                 "entity": entity.name,
-                "listing": listing,
-                "sweep_listing": sweep_name(listing),
-                "is_swept": is_swept,
+                "listing": landed_name(entity.listing, found),
+                "prefix": entity.children_prefix,
+                "sweep_listing": sweep_name(entity.listing.name),
+                "is_swept": found.is_swept,
                 "salt": entity.hash_salt(queue.lifetime_value_rule),
                 "from_offset": share[0],
                 "to_offset": share[1],
@@ -169,14 +165,7 @@ def _move_on(database: Database, queue: Queue, entity: Entity, unreadable: list[
         made = conn.execute(statement("enqueue/made"), {"queue_no": queue.queue_no}).fetchone()
         lines = int(made["n_lines"]) if made else 0
         scanned = int(note["extract_note"]["records"]["scanned"])
-        money = conn.execute(
-            statement("enqueue/currencies"),
-            {
-                "connection_id": queue.connection_id,
-                "queue_no": queue.queue_no,
-                "listing": entity.listing.name,
-            },
-        ).fetchall()
+        money = _money(conn, queue, entity)
         result = Enqueued(
             scanned=scanned,
             lines=lines,
@@ -186,7 +175,37 @@ def _move_on(database: Database, queue: Queue, entity: Entity, unreadable: list[
             lifetime_value_paid_net=sum((row["paid_net"] for row in money), Decimal(0)),
         )
         _note(conn, queue, result, [row["currency"] for row in money], unreadable)
+        _move_watermark(conn, queue, entity, note["extract_note"].get("watermark"))
     return result
+
+
+def _money(conn: DictConnection, queue: Queue, entity: Entity) -> list[dict[str, Any]]:
+    """Money of the orders that the records' figures were made of, by currency."""
+    if entity.figures_listing is None:
+        return []
+    values = {
+        "connection_id": queue.connection_id,
+        "queue_no": queue.queue_no,
+        "listing": entity.listing.name,
+    }
+    return conn.execute(statement("enqueue/currencies"), values).fetchall()
+
+
+def _move_watermark(
+    conn: DictConnection, queue: Queue, entity: Entity, reached: Mapping[str, Any] | None
+) -> None:
+    """Keep how far the records are read, in the transaction in which all their lines stand."""
+    if reached is not None:
+        conn.execute(
+            statement("enqueue/watermark"),
+            {
+                "queue_no": queue.queue_no,
+                "org_id": queue.org_id,
+                "connection_id": queue.connection_id,
+                "listing": entity.watermark_name,
+                **reached,
+            },
+        )
 
 
 def _hold(conn: DictConnection, queue: Queue) -> bool:
@@ -203,8 +222,12 @@ def _note_of(conn: DictConnection, queue: Queue) -> dict[str, Any]:
     return row
 
 
-def _reach(conn: DictConnection, queue: Queue, listing: str) -> int:
-    values = {"queue_no": queue.queue_no, "listing": listing}
+def _reach(conn: DictConnection, queue: Queue, entity: Entity, found: Coverage) -> int:
+    values = {
+        "queue_no": queue.queue_no,
+        "listing": landed_name(entity.listing, found),
+        "prefix": entity.children_prefix,
+    }
     row = conn.execute(statement("enqueue/reach"), values).fetchone()
     return int(row["reach"]) if row else 1
 

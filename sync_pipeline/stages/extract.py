@@ -7,12 +7,15 @@ A stopped extract goes on at the first missing range. What moves while it reads 
 totals: then the ids alone are swept again, and what slipped between pages is fetched by id.
 """
 
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
 from sync_pipeline.entities import Entity
+from sync_pipeline.entities.reading import Changes
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.filters import Filters
@@ -21,7 +24,11 @@ from sync_pipeline.queue.stops import refuse_if_stopped
 from sync_pipeline.settings import SourceSettings
 from sync_pipeline.sources.connections import Connection, remember_page_records
 from sync_pipeline.sources.protocol import Listing, Source
-from sync_pipeline.stages.scan import SWEEPS, Coverage, OnRead, Scanner
+from sync_pipeline.stages.children import read_children
+from sync_pipeline.stages.coverage import Coverage, landed_name
+from sync_pipeline.stages.deltas import known_figures, known_records, newest_change, scan_changes
+from sync_pipeline.stages.derive import derive
+from sync_pipeline.stages.scan import SWEEPS, OnRead, Scanner
 from sync_pipeline.stages.turns import turn
 
 
@@ -30,11 +37,13 @@ def extract(
     queue: Queue,
     connection: Connection,
     entity: Entity,
-    source: Source,
+    source: Source | None,
     settings: SourceSettings,
     on_read: OnRead | None = None,
 ) -> Coverage:
     """Read everything the queue needs into sync_page and move the queue on to enqueue.
+
+    An entity with a derivation needs no source; it is read from our own tables.
 
     Done already: reads nothing and says what was found then. Another process reads for this very
     queue: waits for it.
@@ -51,19 +60,26 @@ def extract(
         # Who had the turn before may have read it all.
         if (done := _done_before(database, queue)) is not None:
             return done
-        return _read(database, queue, connection, entity, source, settings, on_read)
+        if entity.derivation is not None:
+            reading = _derive(database, queue, connection, entity, settings, on_read)
+        else:
+            assert source is not None  # noqa: S101  (who calls opens one)
+            reading = _read(database, queue, connection, entity, source, settings, on_read)
+        _finish(database, queue, connection, entity, reading)
+        return reading.coverage
 
 
-def filtered(listing: Listing, filters: Filters, options: Any) -> Listing:  # noqa: ANN401
-    """The listing as this connection and these filters read it. Pure."""
-    params = dict(listing.params)
-    if role := options.get("customer_role"):
-        params["role"] = str(role)
+def filtered(entity: Entity, filters: Filters, options: Mapping[str, Any]) -> Listing:
+    """The entity's listing as this connection and these filters read it. Pure."""
+    params = dict(entity.listing.params)
+    for option, param in entity.option_params.items():
+        if value := options.get(option):
+            params[param] = str(value)
     if filters.email:
         params["email"] = filters.email
     if filters.external_id:
         params["include"] = filters.external_id
-    return replace(listing, params=params)
+    return replace(entity.listing, params=params)
 
 
 def incomplete_reason(name: str, coverage: Coverage) -> str | None:
@@ -78,6 +94,16 @@ def incomplete_reason(name: str, coverage: Coverage) -> str | None:
     )
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """What was read: of the records, of what enriches them, and how far that goes."""
+
+    coverage: Coverage
+    newest_utc: datetime | None
+    figures: Coverage | None
+    page_records: int
+
+
 def _read(
     database: Database,
     queue: Queue,
@@ -86,16 +112,40 @@ def _read(
     source: Source,
     settings: SourceSettings,
     on_read: OnRead | None,
-) -> Coverage:
-    reader = Scanner(database, queue, connection, source, settings, on_read)
-    listing = filtered(entity.listing, queue.filters, connection.options)
-    if queue.filters.is_everything:
-        coverage = reader.scan_whole(listing)
+) -> _Reading:
+    scanner = Scanner(database, queue, connection, source, settings, on_read)
+    listing = filtered(entity, queue.filters, connection.options)
+    if not queue.filters.is_everything:
+        coverage = scanner.scan_part(listing, queue.filters.limit)
+    elif entity.changes is not None:
+        known = known_records(entity, queue.lifetime_value_rule)
+        coverage = scan_changes(scanner, listing, entity.changes, known)
     else:
-        coverage = reader.scan_part(listing, queue.filters.limit)
-    figures = reader.scan_figures(entity.figures_listing) if entity.figures_listing else None
-    _finish(database, queue, connection, coverage, figures, reader.sizes.current)
-    return coverage
+        coverage = scanner.scan_whole(listing)
+    newest_utc = None
+    if entity.changes is not None:
+        newest_utc = newest_change(scanner, landed_name(listing, coverage), entity.changes)
+    if entity.children is not None:
+        coverage = read_children(scanner, entity.children, listing, coverage)
+    figures = None
+    if entity.figures_listing is not None:
+        orders = entity.figures_listing
+        figures = scan_changes(scanner, orders, Changes(), known_figures(orders))
+    return _Reading(coverage, newest_utc, figures, scanner.sizes.current)
+
+
+def _derive(
+    database: Database,
+    queue: Queue,
+    connection: Connection,
+    entity: Entity,
+    settings: SourceSettings,
+    on_read: OnRead | None,
+) -> _Reading:
+    found = derive(database, queue, entity, overlap_seconds=settings.watermark_overlap_seconds)
+    if on_read:
+        on_read(entity.listing.name, found.coverage.scanned, found.coverage.total)
+    return _Reading(found.coverage, found.newest_utc, None, connection.page_records)
 
 
 def _done_before(database: Database, queue: Queue) -> Coverage | None:
@@ -107,13 +157,9 @@ def _done_before(database: Database, queue: Queue) -> Coverage | None:
 
 
 def _finish(
-    database: Database,
-    queue: Queue,
-    connection: Connection,
-    coverage: Coverage,
-    figures: Coverage | None,
-    page_records: int,
+    database: Database, queue: Queue, connection: Connection, entity: Entity, reading: _Reading
 ) -> None:
+    coverage, figures = reading.coverage, reading.figures
     reasons = [
         reason
         for name, one in ((queue.entity, coverage), ("orders", figures))
@@ -124,6 +170,12 @@ def _finish(
         note["figures"] = asdict(figures)
     if reasons:
         note["incomplete"] = "; ".join(reasons)
+    elif coverage.is_complete and reading.newest_utc is not None:
+        note["watermark"] = {
+            "watermark_utc": reading.newest_utc.isoformat(),
+            "salt": entity.watermark_salt(queue.lifetime_value_rule),
+            "total": coverage.listed_total,
+        }
     is_complete = False if reasons else coverage.is_complete
     with database.organization(queue.org_id) as conn:
         moved = conn.execute(
@@ -131,17 +183,23 @@ def _finish(
             {
                 "queue_no": queue.queue_no,
                 "is_complete": is_complete,
-                "source_total": coverage.total,
+                "source_total": coverage.store_total if coverage.is_delta else coverage.total,
                 "note": Jsonb(note),
             },
         ).fetchone()
-        remember_page_records(conn, connection.connection_id, page_records)
+        remember_page_records(conn, connection.connection_id, reading.page_records)
         if moved is not None:
             record_activity(
                 conn,
                 queue,
                 "extract_completed",
                 "warning" if reasons else "success",
-                "; ".join(reasons) or f"read {coverage.scanned} of {coverage.total} {queue.entity}",
+                "; ".join(reasons) or _in_words(queue.entity, coverage),
                 note,
             )
+
+
+def _in_words(name: str, coverage: Coverage) -> str:
+    if coverage.is_delta:
+        return f"read {coverage.scanned} {name} that changed, of {coverage.store_total}"
+    return f"read {coverage.scanned} of {coverage.total} {name}"

@@ -8,7 +8,7 @@ from sync_pipeline.postgres.database import DictConnection
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.queues import Queue
 from sync_pipeline.sources.protocol import Listing
-from sync_pipeline.stages.scan import delta_name, sweep_name
+from sync_pipeline.stages.coverage import delta_name, sweep_name
 
 
 def take_figures(
@@ -50,6 +50,8 @@ def take_figures(
                 "connection_id": queue.connection_id,
                 "listing": listing.name,
                 "watermark_utc": taken["watermark_utc"],
+                "salt": None,
+                "total": None,
             },
         )
     return list(taken["unreadable_ids"])

@@ -4,7 +4,9 @@ Belongs here: the verdict of one sync, and what makes the next one mend what was
 hand. Does not: mending what differs; that is the next sync.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 from psycopg import sql
 from psycopg.types.json import Jsonb
@@ -13,7 +15,9 @@ from sync_pipeline.entities import Entity
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.queues import Queue, record_activity
-from sync_pipeline.stages.scan import sweep_name
+from sync_pipeline.stages.coverage import Coverage, landed_name, sweep_name
+
+_NOTHING: Final = asdict(Coverage(scanned=0, total=None, is_complete=None))
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Verdict:
         agree: complete, nothing missing, extra or lost. None: nothing to compare, for the sync was
             filtered or is purged.
         is_purged: the pages are gone: the queue was opened again long after it was read.
+        is_by_count: only what changed was read: the rest was counted, not compared id by id.
     """
 
     total: int | None
@@ -45,6 +50,7 @@ class Verdict:
     is_complete: bool | None
     agree: bool | None
     is_purged: bool = False
+    is_by_count: bool = False
 
     @property
     def in_words(self) -> str:
@@ -54,7 +60,8 @@ class Verdict:
         if self.agree is None:
             return "a filtered sync has nothing to compare with the whole store"
         if self.agree:
-            return f"both sides agree: {self.ours} records"
+            how = f" by count, {self.scanned} had changed" if self.is_by_count else ""
+            return f"both sides agree: {self.ours} records{how}"
         parts = [
             f"{count} {what}"
             for count, what in (
@@ -79,24 +86,29 @@ def reconcile(database: Database, queue: Queue, entity: Entity) -> Verdict:
     with database.organization(queue.org_id) as conn:
         note = conn.execute(statement("extract/note"), {"queue_no": queue.queue_no}).fetchone()
         assert note is not None  # noqa: S101  (the queue is at hand)
-        found = note["extract_note"].get("records", {})
-        listing = entity.listing.name
+        found = Coverage(**note["extract_note"].get("records", _NOTHING))
         row = conn.execute(
-            sql.SQL(statement("reconcile/compare")).format(target=sql.Identifier(entity.target)),
+            sql.SQL(statement("reconcile/compare")).format(
+                target=sql.Identifier(entity.target), is_own=_is_own(entity)
+            ),
             {
                 "queue_no": queue.queue_no,
                 "connection_id": queue.connection_id,
                 "entity": entity.name,
-                "listing": sweep_name(listing) if found.get("is_swept") else listing,
+                "listing": sweep_name(entity.listing.name)
+                if found.is_swept
+                else landed_name(entity.listing, found),
+                "prefix": entity.children_prefix,
             },
         ).fetchone()
         assert row is not None  # noqa: S101  (an aggregate has a row)
         verdict = judge(
             dict(row),
             total=note["source_total"],
-            scanned=int(found.get("scanned", 0)),
+            scanned=found.scanned,
             is_complete=note["is_complete"],
             is_filtered=not queue.filters.is_everything,
+            is_delta=found.is_delta,
         )
         if verdict.lost:
             conn.execute(
@@ -104,6 +116,10 @@ def reconcile(database: Database, queue: Queue, entity: Entity) -> Verdict:
                     target=sql.Identifier(entity.target)
                 ),
                 {"connection_id": queue.connection_id, "entity": entity.name},
+            )
+            conn.execute(
+                statement("reconcile/forget_watermark"),
+                {"connection_id": queue.connection_id, "known_as": entity.watermark_name},
             )
         if verdict.is_purged:
             # What was said while there were pages stays with the queue.
@@ -125,36 +141,51 @@ def reconcile(database: Database, queue: Queue, entity: Entity) -> Verdict:
 
 
 def judge(
-    row: dict[str, int],
+    row: Mapping[str, Any],
     *,
     total: int | None,
     scanned: int,
     is_complete: bool | None,
     is_filtered: bool,
+    is_delta: bool = False,
 ) -> Verdict:
     """The verdict over counted sets. Pure.
 
     Args:
         row: n_theirs, n_ours, n_lost, n_missing, n_failed, n_extra, missing_ids, extra_ids,
-            has_pages.
+            has_pages; of a delta n_own and n_disputed as well.
         total, scanned, is_complete: what the extract proved.
         is_filtered: only a part was read; then there is nothing to say about the whole.
+        is_delta: only what changed was read; the rest is held against the total.
     """
-    differs = bool(row["n_missing"] or row["n_extra"] or row["n_lost"])
     is_purged = not is_filtered and not row["has_pages"]
     is_part = is_filtered or is_purged
+    missing, failed, extra = row["n_missing"], row["n_failed"], row["n_extra"]
+    if is_delta and not is_part and total is not None:
+        missing = max(missing, total - row["n_own"])
+        failed = max(failed, min(missing, row["n_disputed"]))
+        extra = max(0, row["n_own"] - total)
+    differs = bool(missing or extra or row["n_lost"])
     return Verdict(
         total=total,
         scanned=scanned,
         distinct=row["n_theirs"],
         ours=row["n_ours"],
-        missing=row["n_missing"],
-        failed=row["n_failed"],
-        extra=0 if is_part else row["n_extra"],
+        missing=missing,
+        failed=failed,
+        extra=0 if is_part else extra,
         lost=row["n_lost"],
-        missing_ids=tuple(row["missing_ids"]),  # type: ignore[arg-type]
-        extra_ids=() if is_part else tuple(row["extra_ids"]),  # type: ignore[arg-type]
+        missing_ids=tuple(row["missing_ids"]),
+        extra_ids=() if is_part or is_delta else tuple(row["extra_ids"]),
         is_complete=is_complete,
         agree=None if is_part else bool(is_complete) and not differs,
         is_purged=is_purged,
+        is_by_count=is_delta,
     )
+
+
+def _is_own(entity: Entity) -> sql.Composable:
+    """What tells records of the entity's listing from children, in compare.sql."""
+    if entity.children is None:
+        return sql.SQL("true")
+    return sql.SQL("{} IS NULL").format(sql.Identifier("t", entity.children.parent_column))

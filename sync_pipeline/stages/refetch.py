@@ -21,7 +21,7 @@ from sync_pipeline.queue.filters import Filters
 from sync_pipeline.queue.queues import Queue, record_activity
 from sync_pipeline.sources.by_ids import read_all_by_ids
 from sync_pipeline.sources.connections import Connection
-from sync_pipeline.sources.protocol import Record, Source, UnreadableRecord
+from sync_pipeline.sources.protocol import Listing, Record, Source, UnreadableRecord
 from sync_pipeline.stages.extract import filtered
 from sync_pipeline.stages.landing import marked, storable
 
@@ -64,10 +64,10 @@ def refetch(
         SyncError: the store is down or refuses us; the lines wait for the next start.
     """
     # The filters of the sync chose these records; only what the connection narrows counts here.
-    listing = filtered(entity.listing, Filters(), connection.options)
+    listing = filtered(entity, Filters(), connection.options)
     total = Refetched()
     while ids := _unread(database, queue):
-        found = read_all_by_ids(source, listing, ids)
+        found = _read_again(database, queue, entity, source, listing, ids)
         total += _keep(database, queue, entity, ids, found)
     if total != Refetched():
         with database.organization(queue.org_id) as conn:
@@ -92,6 +92,37 @@ def _unread(database: Database, queue: Queue) -> list[str]:
     with database.organization(queue.org_id) as conn:
         rows = conn.execute(statement("queue/unread"), values).fetchall()
     return [row["external_id"] for row in rows]
+
+
+def _read_again(
+    database: Database,
+    queue: Queue,
+    entity: Entity,
+    source: Source,
+    listing: Listing,
+    ids: Sequence[str],
+) -> list[Record | UnreadableRecord]:
+    """Ask for each record where it was listed: in the entity's listing, or under its parent."""
+    if entity.children is None:
+        return read_all_by_ids(source, listing, ids)
+    values = {
+        "queue_no": queue.queue_no,
+        "prefix": entity.children.prefix,
+        "external_ids": list(ids),
+    }
+    with database.organization(queue.org_id) as conn:
+        rows = conn.execute(statement("refetch/parents"), values).fetchall()
+    parents = {row["external_id"]: row["parent_id"] for row in rows}
+    own = [one for one in ids if one not in parents]
+    found = read_all_by_ids(source, listing, own) if own else []
+    for parent_id in sorted(set(parents.values())):
+        under = [one for one in ids if parents.get(one) == parent_id]
+        for one in read_all_by_ids(source, entity.children.under(parent_id), under):
+            if isinstance(one, UnreadableRecord):
+                found.append(one)
+            else:
+                found.append(entity.children.placed(one, parent_id))
+    return found
 
 
 def _keep(

@@ -50,6 +50,16 @@ class TestConnect:
 
         assert find_connection(database, "shop").options == {"requests_per_second": 2.5}
 
+    def test_given_entities_when_connected_then_schedules_sync_these(
+        self, cli: Cli, database: Database
+    ):
+        connect(cli, entities="customers, orders")
+        refused = connect(cli, entities="customers,invoices")
+
+        assert find_connection(database, "shop").options == {"entities": ["customers", "orders"]}
+        assert refused.exit_code == 2
+        assert "invoices" in refused.stderr
+
     @pytest.mark.parametrize(("given", "kept"), [("0", 0), ("15", 15)])
     def test_given_an_interval_when_connected_then_it_is_kept_with_the_connection(
         self, cli: Cli, database: Database, given: str, kept: int

@@ -145,14 +145,21 @@ class TestReferences:
         apply_records(database, connection, [product(5)], entity=PRODUCTS)
         apply_records(database, connection, [customer(4)])
 
-        first = filled(database, connection)
         apply_records(database, connection, [product(6)], entity=PRODUCTS)
-        second = filled(database, connection)
-        third = filled(database, connection)
 
-        assert first == Filled(customers=1, products=1, parents=0)
-        assert second == Filled(customers=0, products=1, parents=0)
-        assert third == Filled(customers=0, products=0, parents=0)
+        assert [
+            one["details"]
+            for one in rows(
+                database,
+                "SELECT details FROM sync_activity WHERE activity_type = 'references_filled'"
+                " ORDER BY activity_no",
+            )
+        ] == [
+            {"customers": 0, "products": 1, "parents": 0},
+            {"customers": 1, "products": 0, "parents": 0},
+            {"customers": 0, "products": 1, "parents": 0},
+        ]
+        assert filled(database, connection) == Filled(customers=0, products=0, parents=0)
         assert named(database) == [("5", "6")]
         assert row(
             database,

@@ -7,8 +7,9 @@ import dagster as dg
 import pytest
 
 from sync_pipeline.demo import DEMO_KEY, DEMO_SECRET, DemoServer, made_store
-from sync_pipeline.entities import CUSTOMERS
+from sync_pipeline.entities import CUSTOMERS, Entity
 from sync_pipeline.orchestration.build import build_definitions
+from sync_pipeline.orchestration.jobs import job_name
 from sync_pipeline.orchestration.partitions import ensure_partition
 from sync_pipeline.orchestration.progress import STAGES, Stage
 from sync_pipeline.orchestration.resource import SyncResource, provided
@@ -70,17 +71,18 @@ def materialize(
     config: Mapping[str, Any] | None = None,
     sync: SyncResource | None = None,
     partition: str = "shop",
+    entity: Entity = CUSTOMERS,
 ) -> dg.ExecuteInProcessResult:
     """Materialize some assets of the shop in a run of their own, as the UI would."""
-    job = build_definitions(sync=sync).resolve_job_def("sync_customers")
+    job = build_definitions(sync=sync).resolve_job_def(job_name(entity.name))
     loggers = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    step = asset_key(CUSTOMERS, "pages").to_python_identifier()
+    step = asset_key(entity, "pages").to_python_identifier()
     ops = {"ops": {step: {"config": dict(config)}}} if config is not None else {}
     with provided(database):
         return job.execute_in_process(
             instance=instance,
             partition_key=partition,
-            asset_selection=[asset_key(CUSTOMERS, stage) for stage in stages],
+            asset_selection=[asset_key(entity, stage) for stage in stages],
             raise_on_error=False,
             run_config=loggers | ops,
         )

@@ -4,8 +4,8 @@ import dagster as dg
 import pytest
 
 from sync_pipeline.orchestration import checks
+from sync_pipeline.stages.coverage import Coverage
 from sync_pipeline.stages.reconcile import Verdict
-from sync_pipeline.stages.scan import Coverage
 
 STATES = ("draft", "processing", "done", "failed", "cancelled")
 AGREED = Verdict(

@@ -6,7 +6,9 @@ from pathlib import Path
 import dagster as dg
 
 from sync_pipeline.definitions import build_definitions, defs
-from sync_pipeline.entities import CUSTOMERS
+from sync_pipeline.entities import CUSTOMERS, ENTITIES
+from sync_pipeline.entities.woocommerce_orders import ORDERS
+from sync_pipeline.entities.woocommerce_products import PRODUCTS
 from sync_pipeline.orchestration.results import asset_key
 
 ROOT = Path(__file__).parent.parent.parent
@@ -37,10 +39,23 @@ def test_when_built_then_each_entity_has_four_assets_in_one_group_and_a_job():
     built = build_definitions()
 
     graph = built.resolve_asset_graph()
-    keys = {asset_key(CUSTOMERS, stage) for stage in ("pages", "queue", "applied", "reconciled")}
+    stages = ("pages", "queue", "applied", "reconciled")
+    keys = {asset_key(entity, stage) for entity in ENTITIES for stage in stages}
     assert graph.get_all_asset_keys() == keys
     assert {graph.get(key).group_name for key in keys} == {"woocommerce"}
-    assert built.resolve_job_def("sync_customers").partitions_def.name == "connections"
+    for entity in ENTITIES:
+        job = built.resolve_job_def(f"sync_{entity.name}")
+        assert job.partitions_def.name == "connections"
+        assert job.asset_layer.executable_asset_keys == {asset_key(entity, one) for one in stages}
+
+
+def test_when_built_then_an_entity_is_shown_behind_those_it_depends_on():
+    graph = build_definitions().resolve_asset_graph()
+
+    assert graph.get(asset_key(ORDERS, "pages")).parent_keys == {
+        asset_key(CUSTOMERS, "applied"),
+        asset_key(PRODUCTS, "applied"),
+    }
 
 
 def test_when_imported_then_no_setting_is_read_and_no_file_is_made(tmp_path):

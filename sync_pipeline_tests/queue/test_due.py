@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sync_pipeline.entities import ENTITIES
 from sync_pipeline.queue.due import (
     EVERY_MINUTES,
     Connected,
@@ -206,3 +207,21 @@ class TestRows:
 
 def find(database, name):
     return find_connection(database, name)
+
+
+@pytest.mark.parametrize(
+    ("options", "scheduled"),
+    [
+        ({}, ["customers"]),
+        ({"entities": ["orders", "payments"]}, ["orders", "payments"]),
+        ({"entities": []}, []),
+    ],
+)
+def test_given_entities_that_a_connection_names_then_schedules_sync_these_and_no_others(
+    options, scheduled
+):
+    row = connected("shop", options=options)
+
+    found = [one.name for one in ENTITIES if row.is_scheduled(one.name, default=one.is_scheduled)]
+
+    assert found == scheduled

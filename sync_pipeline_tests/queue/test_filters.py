@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sync_pipeline.entities import entity_of
 from sync_pipeline.errors import InputError
 from sync_pipeline.queue.backoff import backoff_seconds
 from sync_pipeline.queue.filters import Filters
@@ -16,6 +17,35 @@ from sync_pipeline.queue.filters import Filters
 def test_given_a_filter_that_selects_nothing_then_an_input_error(bad):
     with pytest.raises(InputError):
         Filters(**bad)
+
+
+@pytest.mark.parametrize(
+    ("entity", "chosen"),
+    [
+        ("customers", {"email": "a@b.de"}),
+        ("orders", {"limit": 5}),
+        ("products", {"external_id": "12"}),
+        ("payments", {"external_id": "refund:7"}),
+    ],
+)
+def test_given_a_filter_that_fits_an_entity_then_it_is_taken(entity, chosen):
+    Filters(**chosen).require_fit(entity_of("woocommerce", entity))
+
+
+@pytest.mark.parametrize(
+    ("entity", "chosen", "said"),
+    [
+        ("orders", {"email": "a@b.de"}, "orders cannot be chosen by email."),
+        ("payments", {"external_id": "12"}, "'12' is no id of payments."),
+        ("orders", {"external_id": "order:12"}, "'order:12' is no id of orders."),
+    ],
+)
+def test_given_a_filter_that_chooses_nothing_of_an_entity_then_it_is_refused(entity, chosen, said):
+    with pytest.raises(InputError) as refused:
+        Filters(**chosen).require_fit(entity_of("woocommerce", entity))
+
+    assert refused.value.message == said
+    assert refused.value.remedy
 
 
 @given(

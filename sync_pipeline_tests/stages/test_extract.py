@@ -8,11 +8,11 @@ from sync_pipeline.demo import DemoServer, Fault
 from sync_pipeline.entities import CUSTOMERS
 from sync_pipeline.errors import PermanentError, TransientError
 from sync_pipeline.queue.filters import Filters
+from sync_pipeline.queue.stops import QueueStoppedError
 from sync_pipeline.sources.connections import find_connection
 from sync_pipeline.stages import turns
+from sync_pipeline.stages.coverage import Coverage
 from sync_pipeline.stages.extract import extract, filtered, incomplete_reason
-from sync_pipeline.queue.stops import QueueStoppedError
-from sync_pipeline.stages.scan import Coverage
 from sync_pipeline_tests.factories import (
     customer,
     make_connection,
@@ -342,7 +342,7 @@ class TestFilters:
         assert row(database, "SELECT state FROM sync_queue_status")["state"] == "done"
 
     def test_given_a_role_of_the_connection_then_the_listing_asks_for_it(self):
-        listing = filtered(CUSTOMERS.listing, Filters(email="a@b.de"), {"customer_role": "all"})
+        listing = filtered(CUSTOMERS, Filters(email="a@b.de"), {"customer_role": "all"})
 
         assert listing.params == {"role": "all", "email": "a@b.de"}
 

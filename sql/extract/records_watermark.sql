@@ -1,0 +1,8 @@
+-- How far an entity's records are read. No row: they must be read whole.
+-- Caller: stages.deltas. Index: sync_watermark_pkey, sync_queue_pkey.
+-- Why the queue: what it read was not all applied when somebody cancelled it.
+SELECT w.watermark_utc
+FROM sync_watermark AS w LEFT JOIN sync_queue AS q ON q.queue_no = w.queue_no
+WHERE w.connection_id = %(connection_id)s AND w.listing = %(known_as)s
+  AND w.salt = %(salt)s AND w.total IS NOT NULL
+  AND q.cancelled_at IS NULL AND q.forced_done_at IS NULL

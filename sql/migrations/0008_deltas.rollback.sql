@@ -1,0 +1,3 @@
+ALTER TABLE IF EXISTS sync_watermark
+    DROP COLUMN IF EXISTS salt,
+    DROP COLUMN IF EXISTS total;

@@ -1,0 +1,70 @@
+"""What a scan saw of one listing, and under which names it landed.
+
+Belongs here: the value that stages hand on and keep with the queue. Does not: scanning (scan.py).
+"""
+
+from dataclasses import dataclass, replace
+
+from sync_pipeline.sources.protocol import Listing
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What a scan saw of one listing.
+
+    Attributes:
+        scanned: different records that landed (and still exist, when ids were swept).
+        total: what the store says it holds; None if it does not say.
+        is_complete: scanned equals total and nothing moved unnoticed; None: nothing to prove.
+        recovered: records that slipped between pages and were fetched by id.
+        is_swept: ids were swept, because the totals moved or did not match.
+        noisy_pages: answers that held something before their JSON.
+        children: how many of scanned and total were listed under others.
+        store_total: only what changed was read, and this is what the whole listing holds.
+    """
+
+    scanned: int
+    total: int | None
+    is_complete: bool | None
+    recovered: int = 0
+    is_swept: bool = False
+    noisy_pages: int = 0
+    children: int = 0
+    store_total: int | None = None
+
+    @property
+    def is_delta(self) -> bool:
+        """Whether only what changed was read."""
+        return self.store_total is not None
+
+    @property
+    def listed_total(self) -> int | None:
+        """What the store says its listing holds as a whole, without children."""
+        if self.store_total is not None or self.total is None:
+            return self.store_total
+        return self.total - self.children
+
+    def with_children(self, n_landed: int, n_missing: int) -> "Coverage":
+        """The same with what was listed under its records, of which some may not have come."""
+        return replace(
+            self,
+            scanned=self.scanned + n_landed,
+            total=None if self.total is None else self.total + n_landed + n_missing,
+            children=n_landed + n_missing,
+            is_complete=self.is_complete and n_missing == 0,
+        )
+
+
+def sweep_name(listing: str) -> str:
+    """Under which name the ids of a listing land when they are swept."""
+    return f"{listing}:ids"
+
+
+def delta_name(listing: Listing) -> str:
+    """Under which name the changes of a listing land."""
+    return f"{listing.name}:delta"
+
+
+def landed_name(listing: Listing, coverage: Coverage) -> str:
+    """Under which name that landed of a listing which counts: all of it, or what changed."""
+    return delta_name(listing) if coverage.is_delta else listing.name

@@ -1,0 +1,113 @@
+"""Reading what changed of a listing since its watermark, and the proof that nothing else did.
+
+Belongs here: when changes are enough, and when everything is read instead. Does not: scanning
+(scan.py), moving the watermark (enqueue.py, figures.py).
+
+What was trashed or deleted shows in no list of changes. One request for the whole listing's total
+tells whether anything is gone: it must be what is known and the new ones. If not, all is read.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sync_pipeline.entities import Entity
+from sync_pipeline.entities.reading import Changes
+from sync_pipeline.sources.protocol import Listing, PageRequest
+from sync_pipeline.stages.coverage import Coverage, delta_name
+from sync_pipeline.stages.landing import landed_ranges
+from sync_pipeline.stages.scan import Scanner
+
+# A busy store takes orders between the changes and the total: they are read once more.
+_TRIES: Final = 2
+
+
+@dataclass(frozen=True)
+class Known:
+    """Where it is kept how far a listing is read, and how many records it held.
+
+    Attributes:
+        watermark: file of `sql/`: watermark_utc; no row: everything must be read.
+        expected: file of `sql/`: n_expected, how many records there must be with what landed.
+        values: parameters of both besides those of the queue.
+    """
+
+    watermark: str
+    expected: str
+    values: dict[str, Any]
+
+
+def known_figures(listing: Listing) -> Known:
+    """How far the orders are read that customers' figures are made of."""
+    return Known("extract/watermark", "extract/orders_expected", {"known_as": listing.name})
+
+
+def known_records(entity: Entity, rule: str) -> Known:
+    """How far an entity's own records are read, with the mapping as it is now."""
+    return Known(
+        "extract/records_watermark",
+        "extract/records_expected",
+        {
+            "known_as": entity.watermark_name,
+            "entity": entity.name,
+            "salt": entity.watermark_salt(rule),
+        },
+    )
+
+
+def scan_changes(scanner: Scanner, listing: Listing, changes: Changes, known: Known) -> Coverage:
+    """Read what changed since the watermark; everything, when there is none or it shows gaps.
+
+    A full sync reads everything in any case.
+    """
+    delta = None if scanner.queue.is_full else _since_watermark(scanner, listing, changes, known)
+    # A start before this one found gaps and began to read everything: what it landed of that
+    # would pass for the whole, and every other record for deleted.
+    is_begun = bool(landed_ranges(scanner.database, scanner.queue, listing.name))
+    if delta is None or is_begun:
+        return scanner.scan_whole(listing)
+    for _ in range(_TRIES):
+        scanner.read_through(delta, None)
+        coverage = scanner.coverage(delta)
+        total = scanner.source.read(listing, PageRequest(0, 1), ids_only=True).total
+        expected = _expected(scanner, delta, known)
+        if coverage.is_complete and total == expected:
+            return replace(coverage, store_total=total)
+        if total is None or total < expected:
+            break
+        scanner.execute("extract/forget", queue_no=scanner.queue.queue_no, listing=delta.name)
+    return scanner.scan_whole(listing)
+
+
+def newest_change(scanner: Scanner, listing: str, changes: Changes) -> datetime | None:
+    """Up to when what landed of a listing is known; None when nothing in it has a date."""
+    row = scanner.one(
+        "extract/newest",
+        queue_no=scanner.queue.queue_no,
+        listing=listing,
+        date_field=changes.date_field,
+    )
+    return row["watermark_utc"] if row else None
+
+
+def _since_watermark(
+    scanner: Scanner, listing: Listing, changes: Changes, known: Known
+) -> Listing | None:
+    row = scanner.one(known.watermark, connection_id=scanner.queue.connection_id, **known.values)
+    if row is None:
+        return None
+    overlap = timedelta(seconds=scanner.settings.watermark_overlap_seconds)
+    after: datetime = (row["watermark_utc"] - overlap).astimezone(UTC)
+    since = {changes.param: f"{after:%Y-%m-%dT%H:%M:%S}", **changes.params}
+    return replace(listing, name=delta_name(listing), params={**listing.params, **since})
+
+
+def _expected(scanner: Scanner, delta: Listing, known: Known) -> int:
+    row = scanner.one(
+        known.expected,
+        queue_no=scanner.queue.queue_no,
+        connection_id=scanner.queue.connection_id,
+        listing=delta.name,
+        **known.values,
+    )
+    return int(row["n_expected"]) if row else -1
