@@ -29,7 +29,8 @@ from sync_pipeline.sources.protocol import Page, PageRequest, Source
 from sync_pipeline.sources.woocommerce.client import WooCommerceClient
 from sync_pipeline.sources.woocommerce.source import WooCommerceSource
 from sync_pipeline.stages.coverage import Coverage
-from sync_pipeline.stages.enqueue import Enqueued, enqueue
+from sync_pipeline.stages.enqueue import enqueue
+from sync_pipeline.stages.enqueued import Enqueued
 from sync_pipeline.stages.extract import extract
 from sync_pipeline.stages.landing import land
 from sync_pipeline.stages.reconcile import Verdict, reconcile

@@ -5,50 +5,28 @@ Belongs here: from pages to lines, batches and watermarks. Does not: reading (ex
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
 from psycopg import sql
 from psycopg.errors import DeadlockDetected
-from psycopg.types.json import Jsonb
 
 from sync_pipeline import logs
 from sync_pipeline.entities import Entity
 from sync_pipeline.errors import UnknownQueueError
 from sync_pipeline.postgres.database import Database, DictConnection
 from sync_pipeline.postgres.statements import statement
-from sync_pipeline.queue.queues import Queue, record_activity
+from sync_pipeline.queue.queues import Queue
 from sync_pipeline.queue.stops import refuse_if_stopped
 from sync_pipeline.stages.coverage import Coverage, landed_name, sweep_name
+from sync_pipeline.stages.enqueued import Enqueued, made_before, note_made
 from sync_pipeline.stages.figures import take_figures
 
 _ANALYZE_FROM_LINES = 5_000
 _WORKERS = 2
 _ATTEMPTS = 3
 _BELOW_ALL = -1_000_000
-
-
-@dataclass(frozen=True)
-class Enqueued:
-    """What became of the landed records.
-
-    Attributes:
-        scanned: different records that landed.
-        lines: records to apply.
-        unchanged: records whose content is what was last applied; they make no line.
-        unreadable_orders: orders left out of the figures, because they cannot be read.
-        lifetime_value_all_orders, lifetime_value_paid_net: sums of the two rules over all
-            customers, in the store's currency.
-    """
-
-    scanned: int
-    lines: int
-    unchanged: int
-    unreadable_orders: int = 0
-    lifetime_value_all_orders: Decimal = Decimal(0)
-    lifetime_value_paid_net: Decimal = Decimal(0)
 
 
 def enqueue(
@@ -68,7 +46,7 @@ def enqueue(
         is_held = _hold(conn, queue)
         note = _note_of(conn, queue)
         if not is_held:
-            return _made_before(note)
+            return made_before(note)
         unreadable: list[str] = []
         if entity.figures_listing is not None:
             unreadable = take_figures(
@@ -157,7 +135,7 @@ def _move_on(database: Database, queue: Queue, entity: Entity, unreadable: list[
         moved = conn.execute(statement("enqueue/advance"), values).fetchone()
         note = _note_of(conn, queue)
         if moved is None:
-            return _made_before(note)
+            return made_before(note)
         conn.execute(
             statement("enqueue/batches"),
             {"queue_no": queue.queue_no, "org_id": queue.org_id, "batch_size": queue.batch_size},
@@ -174,7 +152,7 @@ def _move_on(database: Database, queue: Queue, entity: Entity, unreadable: list[
             lifetime_value_all_orders=sum((row["total"] for row in money), Decimal(0)),
             lifetime_value_paid_net=sum((row["paid_net"] for row in money), Decimal(0)),
         )
-        _note(conn, queue, result, [row["currency"] for row in money], unreadable)
+        note_made(conn, queue, result, [row["currency"] for row in money], unreadable)
         _move_watermark(conn, queue, entity, note["extract_note"].get("watermark"))
     return result
 
@@ -230,61 +208,3 @@ def _reach(conn: DictConnection, queue: Queue, entity: Entity, found: Coverage) 
     }
     row = conn.execute(statement("enqueue/reach"), values).fetchone()
     return int(row["reach"]) if row else 1
-
-
-def _note(
-    conn: DictConnection,
-    queue: Queue,
-    result: Enqueued,
-    currencies: list[str],
-    unreadable: list[str],
-) -> None:
-    amounts = {name: str(value) for name, value in asdict(result).items()}
-    conn.execute(
-        statement("enqueue/counted"),
-        {
-            "queue_no": queue.queue_no,
-            "scanned_count": result.scanned,
-            "unchanged_count": result.unchanged,
-            "note": Jsonb({"enqueued": amounts}),
-        },
-    )
-    record_activity(
-        conn,
-        queue,
-        "enqueue_completed",
-        "success",
-        f"{result.lines} lines to apply, {result.unchanged} records unchanged",
-        amounts,
-    )
-    if unreadable:
-        record_activity(
-            conn,
-            queue,
-            "orders_unreadable",
-            "warning",
-            f"{len(unreadable)} orders cannot be read and count in no figure: "
-            f"{', '.join(unreadable[:20])}",
-            {"ids": unreadable},
-        )
-    if len(currencies) > 1:
-        record_activity(
-            conn,
-            queue,
-            "currencies_mixed",
-            "warning",
-            f"lifetime values add up {', '.join(currencies)} as if they were one currency",
-            {"currencies": currencies},
-        )
-
-
-def _made_before(note: Mapping[str, Any]) -> Enqueued:
-    made: dict[str, Any] = note["extract_note"].get("enqueued", {})
-    return Enqueued(
-        scanned=int(made.get("scanned", 0)),
-        lines=int(made.get("lines", 0)),
-        unchanged=int(made.get("unchanged", 0)),
-        unreadable_orders=int(made.get("unreadable_orders", 0)),
-        lifetime_value_all_orders=Decimal(made.get("lifetime_value_all_orders", 0)),
-        lifetime_value_paid_net=Decimal(made.get("lifetime_value_paid_net", 0)),
-    )

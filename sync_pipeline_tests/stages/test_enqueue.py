@@ -13,7 +13,8 @@ from sync_pipeline.demo import DemoServer, Fault
 from sync_pipeline.entities import CUSTOMERS
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.filters import Filters
-from sync_pipeline.stages.enqueue import Enqueued, enqueue, page_shares
+from sync_pipeline.stages.enqueue import enqueue, page_shares
+from sync_pipeline.stages.enqueued import Enqueued
 from sync_pipeline_tests.factories import (
     apply_records,
     customer,
