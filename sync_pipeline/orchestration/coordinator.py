@@ -6,11 +6,14 @@ backfill). Does not: how many run at once (dagster.yaml), starting them (Dagster
 Dagster starts queued runs first come, first served, skipping those that a limit holds back
 (1.13.27). An organization that may have 5 of 10 places is skipped at its 6th run, but two of them
 with 100 queued runs each would keep a third one waiting to the end. So each run is queued with a
-priority that falls with the runs its organization has outstanding: the organizations take turns.
+priority that falls by one with every run that its organization has outstanding: the organizations
+take turns. It falls by one with every minute too: a run that came later by more minutes than its
+organization had runs before this one is behind it, so that nobody is overtaken for ever.
 """
 
 import logging
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Final
 
 import dagster as dg
@@ -50,18 +53,23 @@ class FairRunCoordinator(QueuedRunCoordinator[dg.DagsterInstance]):
         outstanding = self._instance.get_runs_count(
             dg.RunsFilter(tags={ORGANIZATION_TAG: organization}, statuses=_OUTSTANDING)
         )
-        self._instance.add_run_tags(run.run_id, turn_tags(run.tags, organization, outstanding))
+        turn = turn_tags(run.tags, organization, outstanding, datetime.now(UTC))
+        self._instance.add_run_tags(run.run_id, turn)
 
 
-def turn_tags(tags: Mapping[str, str], organization: str, outstanding: int) -> dict[str, str]:
+def turn_tags(
+    tags: Mapping[str, str], organization: str, outstanding: int, now: datetime
+) -> dict[str, str]:
     """What a run is tagged with before it is queued. Pure.
 
     Args:
-        tags: the run's own; a priority that somebody gave it stays.
+        tags: the run's own; a priority that somebody gave it stays: from 0 on it is before all others.
         organization: whose run it is.
         outstanding: runs of the organization that are queued or under way.
+        now: when it is queued, by a clock that all who queue runs share.
     """
-    turn = {} if PRIORITY_TAG in tags else {PRIORITY_TAG: str(-outstanding)}
+    minutes = int(now.timestamp() // 60)
+    turn = {} if PRIORITY_TAG in tags else {PRIORITY_TAG: str(-(minutes + outstanding))}
     return {ORGANIZATION_TAG: organization, **turn}
 
 

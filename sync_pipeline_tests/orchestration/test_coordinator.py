@@ -1,5 +1,8 @@
 """Which queued runs start next, asked of Dagster's own daemon with the limits that we write."""
 
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
 import dagster as dg
 import pytest
 import yaml
@@ -18,6 +21,8 @@ from dagster._core.storage.runs import InMemoryRunStorage
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import (
     QueuedRunCoordinatorDaemon,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sync_pipeline.orchestration import coordinator
 from sync_pipeline.orchestration.coordinator import PRIORITY_TAG, FairRunCoordinator, turn_tags
@@ -30,6 +35,9 @@ ORIGIN = RemoteJobOrigin(
     RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("sync_pipeline"), "__repository__"),
     "sync_customers",
 )
+
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -153,4 +161,48 @@ def test_given_a_run_of_no_connection_then_it_is_queued_as_it_is(instance, datab
 
 
 def test_given_a_priority_that_somebody_gave_then_it_stays():
-    assert PRIORITY_TAG not in turn_tags({PRIORITY_TAG: "7"}, "acme", 3)
+    assert PRIORITY_TAG not in turn_tags({PRIORITY_TAG: "7"}, "acme", 3, NOW)
+
+
+def waits_of_runs(connections_per_organization, places, places_per_organization, minutes):
+    """Minutes that each run waited or waits, when every connection is due again as soon as it ran.
+
+    Runs take a minute. Who starts is chosen as Dagster's daemon does: by priority, then by age,
+    without those that the limit of their organization holds back.
+    """
+    idle = [
+        (f"org-{number}", place)
+        for number, count in enumerate(connections_per_organization)
+        for place in range(count)
+    ]
+    queued, waits = [], []
+    for minute in range(minutes):
+        for who in idle:
+            organization = who[0]
+            outstanding = sum(other[0] == organization for _, _, other in queued)
+            moment = NOW + timedelta(minutes=minute)
+            tags = turn_tags({}, organization, outstanding, moment)
+            queued.append((int(tags[PRIORITY_TAG]), minute, who))
+        queued.sort(key=lambda run: -run[0])
+        running = Counter()
+        idle = []
+        for run in list(queued):
+            _, since, who = run
+            if len(idle) < places and running[who[0]] < places_per_organization:
+                running[who[0]] += 1
+                idle.append(who)
+                queued.remove(run)
+                waits.append(minute - since)
+    return [*waits, *(minutes - since for _, since, _ in queued)]
+
+
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=5), st.integers(1, 6), st.integers(1, 5))
+def test_any_queued_run_starts_within_a_bound_however_much_more_work_there_is_than_places(
+    connections_per_organization, places, places_per_organization
+):
+    waits = waits_of_runs(connections_per_organization, places, places_per_organization, 120)
+
+    # Whatever is queued later than its turn is behind it; what is before it starts in rounds.
+    largest_turn = max(connections_per_organization)
+    rounds = sum(connections_per_organization) / min(places, places_per_organization)
+    assert max(waits) <= largest_turn + rounds + 1
