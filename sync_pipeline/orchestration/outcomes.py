@@ -66,7 +66,9 @@ def _stage(
             refuse_if_stopped(work.database, work.queue)
             take_up(context, sync, work)
             yield work
-            record_success(work.database, work.queue)
+            # Who had nothing to do says nothing about what failed in a later stage.
+            if work.queue.stage == reached:
+                record_success(work.database, work.queue)
 
 
 @contextmanager

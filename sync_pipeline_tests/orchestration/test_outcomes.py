@@ -89,6 +89,26 @@ class TestFailures:
         assert found["last_error"] == "Unexpected error: KeyError: 'id'"
         assert found["retry_at"] is not None
 
+    def test_given_a_stage_that_fails_in_each_run_then_waits_grow_and_the_tenth_asks_for_a_person(
+        self, instance, database, connection, monkeypatch
+    ):
+        def broken(*_):
+            raise KeyError("id")
+
+        monkeypatch.setattr(assets, "upsert", broken)
+        counts, waits, flags = [], [], []
+        for _ in range(10):
+            assert not materialize(instance, database).success
+            found = status(database, newest_queue(database))
+            counts.append(found["failure_count"])
+            flags.append(found["is_action_required"])
+            waits.append(found["retry_at"] and found["retry_at"] - found["last_process_date"])
+
+        assert counts == list(range(1, 11))
+        assert flags == [False] * 9 + [True]
+        assert waits[:7] == sorted(set(waits[:7]))
+        assert waits[9] is None
+
     def test_given_a_paused_queue_then_the_run_ends_in_words_and_nothing_failed(
         self, instance, database, connection
     ):
