@@ -17,7 +17,7 @@ from sync_pipeline.errors import SyncError, TransientError
 from sync_pipeline.orchestration.config import SyncConfig
 from sync_pipeline.orchestration.resource import SyncResource
 from sync_pipeline.orchestration.runs import Work, find_work, open_work, require_stage, take_up
-from sync_pipeline.orchestration.tags import FAILURE_TAG
+from sync_pipeline.orchestration.tags import failure_tags
 from sync_pipeline.orchestration.telling import telling
 from sync_pipeline.queue.failures import failure_from, record_failure, record_success
 from sync_pipeline.queue.queues import Stage
@@ -81,7 +81,7 @@ def _noted(context: dg.AssetExecutionContext, sync: SyncResource, work: Work) ->
         run_id = context.run.run_id
         try:
             record_failure(work.database, work.queue, failure, sync.queue_settings(), run_id=run_id)
-            context.instance.add_run_tags(run_id, {FAILURE_TAG: failure.code})
+            context.instance.add_run_tags(run_id, failure_tags(run_id, failure.code))
         except (SyncError, psycopg.Error):
             # The database is why it failed, maybe. The sensor run_failure notes it later.
             _log.warning("The failure of run %s is not written down yet", run_id, exc_info=True)

@@ -10,9 +10,10 @@ import dagster as dg
 
 from sync_pipeline.errors import UnknownQueueError
 from sync_pipeline.orchestration.resource import SyncResource
-from sync_pipeline.orchestration.tags import FAILURE_TAG, QUEUE_TAG
+from sync_pipeline.orchestration.tags import NOTED_TAG, QUEUE_TAG, failure_tags
 from sync_pipeline.queue.failures import LOST_CODE, Failure, record_loss
 from sync_pipeline.queue.queues import find_queue
+from sync_pipeline.redaction import without_secrets
 
 _LONGEST_MESSAGE: Final = 500
 # What Dagster writes when a code server finds that the process of a run has ended (1.13.27).
@@ -42,7 +43,7 @@ def note_loss(
     # Tags as they are now: the failure may have been noted after the event was made.
     current = instance.get_run_by_id(run.run_id) or run
     queue_id = current.tags.get(QUEUE_TAG)
-    if queue_id is None or FAILURE_TAG in current.tags:
+    if queue_id is None or current.tags.get(NOTED_TAG) == run.run_id:
         return False
     database = sync.database()
     try:
@@ -51,13 +52,13 @@ def note_loss(
         return False
     failure = Failure(LOST_CODE, lost_in_words(run.run_id, message), is_permanent=False)
     record_loss(database, queue, failure, sync.queue_settings(), run_id=run.run_id)
-    instance.add_run_tags(run.run_id, {FAILURE_TAG: failure.code})
+    instance.add_run_tags(run.run_id, failure_tags(run.run_id, failure.code))
     return True
 
 
 def lost_in_words(run_id: str, message: str) -> str:
-    """One sentence for people. Pure."""
-    said = " ".join(message.split())[:_LONGEST_MESSAGE]
+    """One sentence for people, without the secrets that the message may name. Pure."""
+    said = without_secrets(" ".join(message.split()))[:_LONGEST_MESSAGE]
     if not said or said.startswith(_NOTHING_SAID):
         said = "Its process is gone."
     return f"Run {run_id} failed: {said}"

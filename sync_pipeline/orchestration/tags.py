@@ -1,6 +1,7 @@
 """The tags of our runs: by them people find the runs of a queue, and sensors what a run is about.
 
-Belongs here: their names. Does not: setting them (runs.py, starts.py, worker.py).
+Belongs here: their names, and values that more than one module sets. Does not: setting them
+(runs.py, starts.py, worker.py).
 """
 
 from typing import Final
@@ -13,6 +14,13 @@ ORGANIZATION_TAG: Final = "sync/organization"
 PROCESS_TAG: Final = "sync/process"
 # Why a sensor or schedule started it: pending, retry, recovery, delta, nightly.
 REASON_TAG: Final = "sync/reason"
-# The run's failure is written down with its queue, under this code.
+# The run's failure is written down with its queue, under this code,
 FAILURE_TAG: Final = "sync/failure_code"
+# and of this run it is: one that is executed again has the tags of the first.
+NOTED_TAG: Final = "sync/failure_of"
 PARTITION_TAG: Final = "dagster/partition"
+
+
+def failure_tags(run_id: str, code: str) -> dict[str, str]:
+    """The tags of a run whose failure is written down. Pure."""
+    return {FAILURE_TAG: code, NOTED_TAG: run_id}

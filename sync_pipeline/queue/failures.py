@@ -17,6 +17,7 @@ from sync_pipeline.postgres.database import Database, DictConnection
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.backoff import backoff_seconds
 from sync_pipeline.queue.queues import Queue, record_activity
+from sync_pipeline.redaction import without_secrets
 from sync_pipeline.settings import QueueSettings
 
 STOPPED_CODE: Final = "queue.stopped"
@@ -57,10 +58,11 @@ class Aftermath:
 
 
 def failure_from(error: BaseException) -> Failure:
-    """The failure that an exception stands for. Pure."""
+    """The failure that an exception stands for, without the secrets that it may name. Pure."""
+    words = without_secrets(str(error))
     if isinstance(error, SyncError):
-        return Failure(error.code, str(error), isinstance(error, PermanentError))
-    said = str(error).strip().splitlines() or [""]
+        return Failure(error.code, words, isinstance(error, PermanentError))
+    said = words.strip().splitlines() or [""]
     return Failure(
         UNEXPECTED_CODE,
         f"Unexpected error: {type(error).__name__}: {said[0]}".rstrip(": "),
@@ -145,9 +147,7 @@ def forgive(database: Database, queue: Queue) -> None:
 def _was_last_worked_in(conn: DictConnection, queue: Queue, run_id: str) -> bool:
     row = _standing(conn, queue)
     return (
-        row["stage"] != "finished"
-        and not row["is_paused"]
-        and row["last_dagster_run_id"] == run_id
+        row["stage"] != "finished" and not row["is_paused"] and row["last_dagster_run_id"] == run_id
     )
 
 

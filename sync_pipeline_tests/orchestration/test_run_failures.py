@@ -5,6 +5,7 @@ import pytest
 
 from sync_pipeline.orchestration.resource import SyncResource, provided
 from sync_pipeline.orchestration.run_failures import lost_in_words, note_loss
+from sync_pipeline.orchestration.tags import failure_tags
 from sync_pipeline.queue.queues import begin
 from sync_pipeline_tests.factories import make_connection, make_queue, rows, status
 
@@ -59,12 +60,31 @@ class TestNoteLoss:
         self, own_instance, database
     ):
         queue = make_queue(database, make_connection(database))
-        run = failed_run(
-            own_instance, sync__queue_id=str(queue.id), sync__failure_code="queue.stopped"
-        )
+        run = failed_run(own_instance, sync__queue_id=str(queue.id))
+        own_instance.add_run_tags(run.run_id, failure_tags(run.run_id, "queue.stopped"))
 
         assert note(own_instance, database, run) is False
         assert noted(database) == []
+
+    def test_given_a_run_that_was_executed_again_and_died_then_its_own_failure_is_noted(
+        self, own_instance, database
+    ):
+        queue = make_queue(database, make_connection(database))
+        first = failed_run(own_instance, sync__queue_id=str(queue.id))
+        tags = failure_tags(first.run_id, "woocommerce.store_unavailable")
+        again = own_instance.add_run(
+            dg.DagsterRun(
+                job_name="sync_customers",
+                status=dg.DagsterRunStatus.FAILURE,
+                tags=first.tags | tags,
+                parent_run_id=first.run_id,
+                root_run_id=first.run_id,
+            )
+        )
+        begin(database, queue, run_id=again.run_id)
+
+        assert note(own_instance, database, again) is True
+        assert status(database, queue)["last_error_code"] == "run.worker_lost"
 
     @pytest.mark.parametrize(
         "tags", [{}, {"sync__queue_id": "11111111-1111-1111-1111-111111111111"}]
@@ -86,3 +106,10 @@ class TestNoteLoss:
 )  # fmt: skip
 def test_a_loss_is_said_in_one_sentence(message, words):
     assert lost_in_words("r1", message) == f"Run r1 failed: {words}"
+
+
+def test_given_a_message_with_a_secret_then_it_is_not_said():
+    words = lost_in_words("r1", "GET https://shop.example/?consumer_secret=cs_abc failed")
+
+    assert "cs_abc" not in words
+    assert "shop.example" in words

@@ -112,6 +112,14 @@ class TestFailureFrom:
 
         assert (failure.code, failure.is_permanent) == (code, is_permanent)
 
+    @pytest.mark.parametrize("kind", [TransientError, ValueError])
+    def test_given_an_error_that_names_a_secret_then_it_is_not_written_down(self, kind):
+        failure = failure_from(kind("GET https://ann:hidden@shop.example/?consumer_secret=cs_abc"))
+
+        assert "hidden" not in failure.message
+        assert "cs_abc" not in failure.message
+        assert "shop.example" in failure.message
+
     def test_given_an_unforeseen_error_of_many_lines_then_the_first_is_said(self):
         assert failure_from(ValueError("one\ntwo")).message == "Unexpected error: ValueError: one"
 
