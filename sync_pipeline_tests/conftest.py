@@ -5,6 +5,7 @@ a run share. Nothing touches a database that was there before: each worker makes
 own and drops them. Tests of one module share a database, emptied before each.
 """
 
+import logging
 import os
 import re
 import time
@@ -52,6 +53,18 @@ END $$
 def with_database(url: str, name: str) -> str:
     """The same server and login, another database."""
     return re.sub(r"^(postgres(?:ql)?://[^/?]*)/?[^?]*", rf"\1/{name}", url)
+
+
+@pytest.fixture(autouse=True)
+def _unconfigured_logs() -> Iterator[None]:
+    """Logs as they are in a process that configured none: a command under test configures ours."""
+    names = ("sync_pipeline", "sync_pipeline.postgres")
+    loggers = [logging.getLogger(name) for name in names]
+    before = [(logger, logger.level, list(logger.handlers)) for logger in loggers]
+    yield
+    for logger, level, handlers in before:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
 
 
 @pytest.fixture(scope="session")

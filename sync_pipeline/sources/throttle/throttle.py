@@ -103,9 +103,11 @@ class ConnectionThrottle:
         while True:
             standing = self._bucket.take()
             self._refuse(standing)
-            if standing.wait_seconds <= 0:
+            # Without a rate nothing is reserved: then only what the system asked for is waited out.
+            seconds = max(standing.wait_seconds, standing.blocked_seconds)
+            if seconds <= 0:
                 return standing
-            if wait(standing.wait_seconds):
+            if wait(seconds):
                 return None
             # Whoever slept looks again: others may have been asked to stay away meanwhile.
             standing = self._bucket.look()

@@ -63,10 +63,10 @@ def test_given_a_rate_when_an_attempt_is_repeated_then_it_takes_a_token_too(data
 
 def test_given_one_was_asked_to_wait_then_other_processes_wait_as_well(database, shop_of):
     with shop_of(requests_per_second=0) as (server, shop):
-        server.faults = [Fault("rate_limited", retry_after_seconds=2, times=1)]
+        server.faults = [Fault("rate_limited", retry_after_seconds=4, times=1)]
         with (
             opened(database, shop, max_attempts=1) as source,
-            pytest.raises(Exception, match="2 s"),
+            pytest.raises(Exception, match="4 s"),
         ):
             source.read(CUSTOMER_IDS, FIRST)
         refused_at = time.monotonic()
@@ -75,7 +75,8 @@ def test_given_one_was_asked_to_wait_then_other_processes_wait_as_well(database,
         times = instants(server)
 
     assert outcomes == ["ok"] * 4
-    assert min(times[1:]) - times[0] >= 2 - JITTER_SECONDS
+    # A store under load writes the refusal down late, so a second is allowed for it.
+    assert min(times[1:]) - times[0] >= 3
     assert time.monotonic() - refused_at < 20
 
 
