@@ -3,10 +3,12 @@
 -- Caller: queue.attention.needing_attention, as sync_control, once a tick of each sensor.
 -- Index: sync_queue_unfinished_idx, sync_queue_latest_idx, sync_batch_open_idx,
 --   sync_circuit_pkey: finished queues cost nothing, however many there are.
+-- What is of a connection that was disconnected waits until it is connected again.
 -- Batches are read only of queues that nobody works on: a running one may have thousands open.
 WITH open_queue AS (
     SELECT q.* FROM sync_queue AS q
-    WHERE q.stage <> 'finished' AND q.queue_no > %(after_queue_no)s
+    JOIN sync_connection AS c ON c.connection_id = q.connection_id
+    WHERE q.stage <> 'finished' AND q.queue_no > %(after_queue_no)s AND c.is_active
     ORDER BY q.queue_no LIMIT %(most)s
 ),
 never_compared AS (
@@ -18,7 +20,8 @@ never_compared AS (
         WHERE q.connection_id = c.connection_id AND q.entity = entity.entity
         ORDER BY q.created_at DESC LIMIT 1
     ) AS last
-    WHERE last.stage = 'finished' AND last.reconciliation IS NULL AND last.filters = '{}'
+    WHERE c.is_active
+      AND last.stage = 'finished' AND last.reconciliation IS NULL AND last.filters = '{}'
       AND last.cancelled_at IS NULL AND last.forced_done_at IS NULL
       -- Whoever finished it compares at once, and its pages are not kept for ever.
       AND last.finished_at BETWEEN now() - interval '1 day' AND now() - interval '1 minute'
@@ -28,7 +31,7 @@ SELECT
     q.queue_no, q.id::text AS queue_id, q.org_id::text AS org_id, c.name AS connection, c.system,
     q.entity, q.stage, q.process_count, q.is_paused, q.cancelled_at IS NOT NULL AS is_cancelled,
     q.is_action_required, q.stage_lease_until AS lease_until, q.retry_at, q.last_error_code,
-    q.created_at, q.last_dagster_run_id, batch.next_due_at,
+    q.created_at, q.updated_at, q.last_dagster_run_id, batch.next_due_at,
     circuit.open_until AS circuit_open_until
 FROM (SELECT * FROM open_queue UNION ALL SELECT * FROM never_compared) AS q
 JOIN sync_connection AS c ON c.connection_id = q.connection_id

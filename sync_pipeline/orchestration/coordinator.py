@@ -63,7 +63,7 @@ def turn_tags(
     """What a run is tagged with before it is queued. Pure.
 
     Args:
-        tags: the run's own; a priority that somebody gave it stays: from 0 on it is before all others.
+        tags: the run's own; a priority that somebody gave it stays: from 0 on, before all others.
         organization: whose run it is.
         outstanding: runs of the organization that are queued or under way.
         now: when it is queued, by a clock that all who queue runs share.

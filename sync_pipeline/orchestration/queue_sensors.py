@@ -24,12 +24,12 @@ from sync_pipeline.orchestration.in_flight import (
 from sync_pipeline.orchestration.jobs import SyncJob
 from sync_pipeline.orchestration.resource import SyncResource
 from sync_pipeline.orchestration.run_failures import note_loss
-from sync_pipeline.orchestration.starts import missing_partitions, run_request
+from sync_pipeline.orchestration.starts import missing_partitions, run_request, startable
 from sync_pipeline.queue.attention import (
-    ROWS_PER_LOOK,
     Attention,
     Reason,
     needing_attention,
+    next_look,
     queues_to_start,
     signs_of_life,
 )
@@ -67,10 +67,11 @@ def _queue_sensor(reason: Reason, jobs: Sequence[SyncJob]) -> dg.SensorDefinitio
         if reason == "recovery":
             close_dead(context, sync, runs)
         rows = open_queues(sync, int(context.cursor or 0))
-        starts = queues_to_start(rows, queues_in_flight(runs), now, STARTS_PER_TICK, (reason,))
+        in_flight = queues_in_flight(runs)
+        starts = queues_to_start(startable(rows), in_flight, now, STARTS_PER_TICK, (reason,))
         for start in starts:
             context.log.info("%s: %s %s", reason, start.connection, start.entity)
-        cursor = str(rows[-1].queue_no) if len(rows) >= ROWS_PER_LOOK else "0"
+        cursor = str(next_look(rows))
         if not starts:
             said = f"{len(rows)} open queues, none needs a run ({reason})"
             return dg.SensorResult(skip_reason=said, cursor=cursor)

@@ -4,30 +4,46 @@ Belongs here: run requests: their key, tags, config. Does not: deciding (queue/a
 queue/due.py).
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
+from functools import cache
+from typing import Final
 
 import dagster as dg
 
 from sync_pipeline.entities import entity_of
+from sync_pipeline.errors import UnknownEntityError
 from sync_pipeline.orchestration.jobs import job_name, run_config
 from sync_pipeline.orchestration.partitions import CONNECTIONS
 from sync_pipeline.orchestration.runs import queue_tags
 from sync_pipeline.orchestration.tags import REASON_TAG
-from sync_pipeline.queue.attention import Start
+from sync_pipeline.queue.attention import Attention, Start
+
+_log: Final = logging.getLogger(__name__)
+
+
+def startable(rows: Iterable[Attention]) -> list[Attention]:
+    """The queues that there is a job for; of the others each entity is named once in the log.
+
+    A queue may be of an entity that only a newer or an older version knows.
+    """
+    return [row for row in rows if _is_known(row.system, row.entity)]
 
 
 def run_request(start: Start, now: datetime) -> dg.RunRequest:
     """The run that goes on with a queue.
 
-    Its key is the same for one cause: the queue, how often it was begun, and the minute; so a tick
-    that is repeated starts nothing twice, and a run that died before it began is followed by
-    another in the next minute.
+    Its key is the same for one cause: the queue, how often it was begun, when an operator acted on
+    it last, and the minute; so a tick that is repeated starts nothing twice, a run that a pause
+    refused is followed by another as soon as the queue is resumed, and one that died before it
+    began, in the next minute.
     """
     entity = entity_of(start.system, start.entity)
     return dg.RunRequest(
-        run_key=f"{start.queue_id} {start.process_count} {now:%Y-%m-%dT%H:%M}",
+        run_key=f"{start.queue_id} {start.process_count} {start.updated_at.timestamp():.6f} "
+        f"{now:%Y-%m-%dT%H:%M}",
         job_name=job_name(entity.name),
         partition_key=start.connection,
         run_config=run_config(entity, {"queue_id": start.queue_id}),
@@ -50,3 +66,13 @@ def missing_partitions(
     known: AbstractSet[str] = set(instance.get_dynamic_partitions(str(CONNECTIONS.name)))
     missing = sorted(set(names) - known)
     return [CONNECTIONS.build_add_request(missing)] if missing else []
+
+
+@cache
+def _is_known(system: str, entity: str) -> bool:
+    try:
+        entity_of(system, entity)
+    except UnknownEntityError as error:
+        _log.warning("Open syncs are left alone, for this version does not know them: %s", error)
+        return False
+    return True

@@ -31,6 +31,7 @@ class Attention:
     Attributes:
         lease_until: until when a process has shown that it works on it; None: it was given back.
         retry_at: not before, after a run that failed.
+        updated_at: when it was begun, or an operator acted on it, last.
         next_due_at: when its first open batch can be claimed; None: none open, or not looked at
             because the queue is worked on or paused.
         circuit_open_until: its connection takes no request before.
@@ -51,6 +52,7 @@ class Attention:
     retry_at: datetime | None
     last_error_code: str | None
     created_at: datetime
+    updated_at: datetime
     last_dagster_run_id: str | None
     next_due_at: datetime | None
     circuit_open_until: datetime | None = None
@@ -98,6 +100,7 @@ class Start:
     system: str
     entity: str
     process_count: int
+    updated_at: datetime
     reason: Reason
 
 
@@ -135,6 +138,7 @@ def queues_to_start(
             system=row.system,
             entity=row.entity,
             process_count=row.process_count,
+            updated_at=row.updated_at,
             reason=row.reason,
         )
         for row in in_turns(waiting)[:limit]
@@ -144,7 +148,9 @@ def queues_to_start(
 def needing_attention(
     database: Database, entities: Sequence[str], *, after_queue_no: int = 0
 ) -> list[Attention]:
-    """Open queues, and finished ones that were never compared; the oldest 500 after a number.
+    """Open queues, the oldest 500 after a number, and finished ones that were never compared.
+
+    Of connections that are active, by number.
 
     Args:
         entities: whose finished queues are looked at.
@@ -162,6 +168,15 @@ def needing_attention(
             },
         ).fetchall()
     return [Attention(**row) for row in found]
+
+
+def next_look(rows: Sequence[Attention]) -> int:
+    """After which queue number the next look goes on; 0: this one saw the last. Pure.
+
+    A finished queue says nothing about how far a look came among the open ones.
+    """
+    open_queues = [row.queue_no for row in rows if row.stage != "finished"]
+    return max(open_queues) if len(open_queues) >= ROWS_PER_LOOK else 0
 
 
 @dataclass(frozen=True)

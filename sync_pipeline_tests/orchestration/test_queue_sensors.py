@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
@@ -8,9 +9,10 @@ from sync_pipeline.orchestration import queue_sensors
 from sync_pipeline.orchestration.build import build_definitions
 from sync_pipeline.orchestration.processes import process_tag
 from sync_pipeline.orchestration.resource import SyncResource, provided
+from sync_pipeline.orchestration.starts import run_request
 from sync_pipeline.postgres.database import Database
-from sync_pipeline.queue import heartbeat
-from sync_pipeline.queue.attention import Life
+from sync_pipeline.queue import actions, attention, heartbeat
+from sync_pipeline.queue.attention import Life, needing_attention, queues_to_start
 from sync_pipeline.queue.failures import Failure, record_failure
 from sync_pipeline.queue.queues import begin, open_queue
 from sync_pipeline.settings import DatabaseSettings, QueueSettings
@@ -204,6 +206,40 @@ class TestWhoStartsWhat:
         assert early["retry"] == []
         assert ticks(own_instance, database)["retry"] == ["shop"]
 
+    def test_given_a_queue_of_an_entity_nobody_knows_then_the_others_start_and_the_log_says_so_once(
+        self, own_instance, database, caplog
+    ):
+        make_queue(database, make_connection(database, name="newer"))
+        change(database, "entity = 'coupons'")
+        make_queue(database, make_connection(database))
+
+        found = [ticks(own_instance, database) for _ in range(2)]
+
+        assert found == [{"pending": [], "retry": ["shop"], "recovery": []}] * 2
+        assert caplog.text.count("'coupons'") == 1
+
+    def test_given_more_paused_queues_than_a_look_takes_then_a_later_look_comes_to_the_others(
+        self, own_instance, database, monkeypatch
+    ):
+        monkeypatch.setattr(attention, "ROWS_PER_LOOK", 5)
+        for number in range(5):
+            make_queue(database, make_connection(database, name=f"paused-{number}"))
+        change(database, "is_paused = true")
+        make_queue(database, make_connection(database))
+        done, _ = apply_records(database, make_connection(database, name="done"), [customer(1)])
+        change(database, "finished_at = finished_at - interval '2 minutes'")
+        with database.owner() as conn:
+            conn.execute(
+                "UPDATE sync_queue SET last_error_code = 'x' WHERE queue_no = %s", [done.queue_no]
+            )
+
+        first = tick("retry", own_instance, database)
+        second = tick("retry", own_instance, database, cursor=first.cursor)
+
+        assert not first.run_requests
+        assert [run.partition_key for run in second.run_requests or []] == ["shop"]
+        assert second.cursor == "0"
+
     def test_given_a_database_that_cannot_be_read_then_the_tick_turns_red(
         self, own_instance, empty_database_url
     ):
@@ -254,6 +290,22 @@ class TestOneRunForOneCause:
         keys = [one.run_requests[0].run_key for one in (first, again, later)]
         assert keys[0].rsplit(":", 1)[0] == keys[1].rsplit(":", 1)[0]
         assert keys[2].split()[1] == "1"
+
+    def test_given_a_pause_that_refused_the_run_when_resumed_then_another_starts_at_once(
+        self, own_instance, database
+    ):
+        queue = make_queue(database, make_connection(database))
+        now = datetime.now(UTC)
+        seen = []
+        for act in (actions.pause, actions.resume):
+            (row,) = needing_attention(database, ["customers"])
+            seen += queues_to_start([row], set(), now, 1)
+            act(database, str(queue.id), by="ann")
+        (row,) = needing_attention(database, ["customers"])
+        seen += queues_to_start([row], set(), now, 1)
+
+        first, second = (run_request(start, now).run_key for start in seen)
+        assert first != second
 
 
 class TestDeadRuns:

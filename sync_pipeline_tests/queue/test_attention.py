@@ -10,6 +10,7 @@ from sync_pipeline.queue.attention import (
     Attention,
     needing_attention,
     needs_run,
+    next_look,
     queues_to_start,
     signs_of_life,
 )
@@ -45,6 +46,7 @@ def waiting(number=1, **changes):
         "retry_at": None,
         "last_error_code": None,
         "created_at": NOW - seconds(60),
+        "updated_at": NOW - seconds(60),
         "last_dagster_run_id": None,
         "next_due_at": None,
         "circuit_open_until": None,
@@ -202,6 +204,24 @@ class TestRows:
 
         assert [row.queue_id for row in found] == [str(second.id)]
 
+    @pytest.mark.parametrize("stage", ["extract", "finished"])
+    def test_given_a_connection_that_was_disconnected_then_its_queues_are_left_alone(
+        self, database, stage
+    ):
+        make_queue(database, make_connection(database))
+        with database.owner() as conn:
+            conn.execute(
+                "UPDATE sync_queue SET stage = %s, finished_at = CASE WHEN %s = 'finished'"
+                " THEN now() - interval '2 minutes' END",
+                [stage, stage],
+            )
+        before = needing_attention(database, ENTITIES)
+        with database.owner() as conn:
+            conn.execute("UPDATE sync_connection SET is_active = false")
+
+        assert len(before) == 1
+        assert needing_attention(database, ENTITIES) == []
+
     @pytest.mark.parametrize(
         ("change", "is_seen"),
         [
@@ -250,6 +270,21 @@ class TestRows:
 
         assert rows_read_of(plan["QUERY PLAN"][0]["Plan"], "sync_queue") <= 50
         assert len(needing_attention(database, ENTITIES)) == 5
+
+
+class TestNextLook:
+    def test_given_a_look_that_saw_all_then_the_next_begins_anew(self):
+        assert next_look([waiting(number) for number in range(1, 500)]) == 0
+
+    def test_given_a_full_look_then_the_next_goes_on_after_its_last_open_queue(self):
+        finished = waiting(900, stage="finished")
+
+        assert next_look([*(waiting(number) for number in range(1, 501)), finished]) == 500
+
+    def test_given_finished_queues_then_they_make_no_look_full(self):
+        open_queues = [waiting(number) for number in range(1, 500)]
+
+        assert next_look([*open_queues, waiting(900, stage="finished")]) == 0
 
 
 def rows_read_of(plan, table):
