@@ -3,8 +3,10 @@
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -15,6 +17,10 @@ from sync_pipeline.orchestration.execution import LOCATION
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.embedded import _binaries
 from sync_pipeline.postgres.migrations import rollback
+from sync_pipeline.postgres.ranges import QUEUES_PER_RANGE
+from sync_pipeline.postgres.statements import statement
+from sync_pipeline.queue.retention import purge
+from sync_pipeline.settings import RetentionSettings
 from sync_pipeline_tests.chaos.processes import IS_FULL, note
 from sync_pipeline_tests.conftest import settings_for
 from sync_pipeline_tests.end_to_end.installing import ON_A_SERVER_OF_ITS_OWN, installed_stack
@@ -47,7 +53,30 @@ FILL = (
     " FROM generate_series(1, %(lines)s) AS n",
     "INSERT INTO customer (org_id, name) SELECT 'acme', 'c' || n FROM generate_series(1, 900) AS n",
 )
-
+FILL_BATCHES = (
+    # Three quarters are done, one every 40 ms, the last of them now.
+    "INSERT INTO sync_batch (queue_no, batch_no, org_id, first_line, last_line, n_total, n_done,"
+    " n_created, state, claimed_at, worked_at, worked_count, finished_at)"
+    " SELECT %(queue_no)s, n, 'acme', n * 500 - 499, n * 500, 500, n_done, n_done,"
+    " CASE WHEN n_done > 0 THEN 'done' ELSE 'ready' END, at, at, n_done, at"
+    " FROM generate_series(1, %(lines)s / 500) AS n, LATERAL (SELECT n <= %(lines)s / 500 * 3 / 4)"
+    " AS half (is_done), LATERAL (SELECT CASE WHEN is_done THEN 500 ELSE 0 END, CASE WHEN is_done"
+    " THEN now() - (%(lines)s / 500 * 3 / 4 - n) * interval '40 ms' END) AS done (n_done, at)",
+    "UPDATE sync_queue SET stage = 'apply', work_began_at = now() - interval '5 min'"
+    " WHERE queue_no = %(queue_no)s",
+    "ANALYZE sync_batch",
+)
+FINISH = (
+    "UPDATE sync_batch SET state = 'done', n_done = n_total, n_created = n_total,"
+    " finished_at = now()",
+    "UPDATE sync_queue SET stage = 'finished', finished_at = now() - interval '60 days'",
+)
+LOOK = "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) " + statement("queue/progress")
+ROOM = """
+    SELECT sum(pg_total_relation_size(oid))::bigint AS bytes FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname LIKE 'sync%%'
+"""
+LOOKS = 20
 
 EVERYBODY = "SELECT name, email FROM customer ORDER BY email"
 
@@ -155,6 +184,40 @@ def test_given_a_filled_database_when_rolled_back_then_under_a_second_and_custom
     assert left == {"customers": 900, "tables": 0}
 
 
+def test_given_a_filled_queue_when_looked_at_and_purged_then_both_are_quick_and_the_room_is_back(
+    own_database_url: str,
+):
+    with Database.open(settings_for(own_database_url)) as database:
+        queue = make_queue(database, make_connection(database))
+        values = {"queue_no": queue.queue_no, "lines": FILLED_LINES}
+        empty = room(database)
+        change(database, (*FILL, *FILL_BATCHES), values)
+
+        looks = [look(database, queue.queue_no) for _ in range(LOOKS)]
+
+        # The quickest: what else the machine does at this moment is not the question.
+        look_ms = min(plan["Execution Time"] for plan in looks)
+        read = Counter(relations_read(looks[0]["Plan"]))
+        note(f"a look at {FILLED_LINES:,} lines: {look_ms:.1f} ms, {dict(read)} rows")
+        assert not [name for name in read if name.startswith(("sync_line", "sync_activity"))]
+        assert read.total() < 3 * FILLED_LINES / 500
+        assert look_ms < (2 if IS_FULL else 50)
+
+        change(database, FINISH, values)
+        next_no = f"SELECT setval('sync_queue_queue_no_seq', {QUEUES_PER_RANGE}, false)"
+        change(database, [next_no], {})
+        full = room(database)
+        began = time.monotonic()
+        purged = purge(database, RetentionSettings())
+        seconds = time.monotonic() - began
+
+        after = room(database)
+        note(f"purged in {seconds:.2f} s: {empty:,} bytes empty, {full:,} full, {after:,} after")
+        assert (purged.queues, purged.lines) == (1, FILLED_LINES)
+        assert (full - after) / (full - empty) > 0.99
+        assert seconds < 1 or not IS_FULL
+
+
 def test_given_a_database_restored_to_an_older_point_when_synced_then_it_is_as_if_never_lost(
     own_database_url: str, empty_database_url: str, shop: DemoServer, tmp_path: Path
 ):
@@ -176,6 +239,37 @@ def test_given_a_database_restored_to_an_older_point_when_synced_then_it_is_as_i
         assert len(expected) == CUSTOMERS + 1
         assert rows(restored, EVERYBODY) == expected
         assert sync.verdict.agree is True
+
+
+def change(database: Database, statements: Iterable[str], values: dict[str, int]) -> None:
+    with database.owner() as conn:
+        for text in statements:
+            conn.execute(text.encode(), values if "%(" in text else None)
+
+
+def look(database: Database, queue_no: int) -> dict[str, Any]:
+    """The plan of a look at a queue's progress, as it was carried out."""
+    with database.organization("acme") as conn:
+        found = conn.execute(LOOK.encode(), {"queue_no": queue_no}).fetchone()
+    assert found is not None
+    plan: dict[str, Any] = found["QUERY PLAN"][0]
+    return plan
+
+
+def relations_read(node: dict[str, Any]) -> dict[str, int]:
+    """How many rows each table gave, those included that were then left out."""
+    read: Counter[str] = Counter()
+    if "Relation Name" in node:
+        rows_read = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+        read[node["Relation Name"]] += round(rows_read * node["Actual Loops"])
+    for child in node.get("Plans", []):
+        read.update(relations_read(child))
+    return read
+
+
+def room(database: Database) -> int:
+    """Bytes on the disk of everything that syncs keep."""
+    return int(row(database, ROOM)["bytes"])
 
 
 def postgres(program: str, *arguments: str) -> None:
