@@ -8,8 +8,8 @@ be killed too. So nothing here waits for Dagster to notice a death.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import dagster as dg
@@ -25,10 +25,19 @@ UNFINISHED: Final = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
+_WAITING: Final = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
+_ENDED: Final = [
+    dg.DagsterRunStatus.SUCCESS,
+    dg.DagsterRunStatus.FAILURE,
+    dg.DagsterRunStatus.CANCELED,
+]
 # Starting takes 2 to 5 s, nearly all of it CPU: many that start at once wait for each other. A run
-# that is closed too early is started again, and would then be closed again.
+# that is closed too early is started again, and would then be closed again. Those that have begun
+# by now made the last one wait too. However many there were, ten minutes are the end; where Dagster
+# watches runs, its start_timeout_seconds is.
 _LONGEST_START_SECONDS: Final = 60.0
 _LONGER_PER_OTHER_SECONDS: Final = 15.0
+_LONGEST_PATIENCE_SECONDS: Final = 600.0
 _LONGEST_LAUNCH_SECONDS: Final = 120.0
 # On top of a lease that ran out.
 _LONGEST_SILENCE_SECONDS: Final = 15.0
@@ -47,7 +56,7 @@ class SeenRun:
         has_worker: a process has said that it executes this very run.
         is_dead: that process was of this machine and is gone.
         age_seconds: since its status changed last.
-        patience_seconds: how long it may take to begin, as many as start with it.
+        patience_seconds: how long it may take to begin, as many as started beside it.
     """
 
     run_id: str
@@ -59,6 +68,12 @@ class SeenRun:
     is_dead: bool
     age_seconds: float
     patience_seconds: float = _LONGEST_START_SECONDS
+
+    @property
+    def is_starting(self) -> bool:
+        """A run of ours that was launched, and whose process has not shown itself."""
+        is_launched = self.status not in _WAITING
+        return is_launched and self.entity is not None and not (self.has_worker or self.is_dead)
 
     @property
     def is_ahead(self) -> bool:
@@ -113,16 +128,31 @@ def _death(run: SeenRun, life: Life | None) -> str | None:
 
 
 def unfinished_runs(instance: dg.DagsterInstance, now: datetime) -> list[SeenRun]:
-    """Every run that has not ended, in one query."""
+    """Every run that has not ended; in one query, or two when a start takes long."""
     records = instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED))
-    starting = [one for one in records if one.dagster_run.status == dg.DagsterRunStatus.STARTING]
-    patience_seconds = patience_with(len(starting))
-    return [_seen(record, now, patience_seconds) for record in records]
+    runs = [_seen(record, now) for record in records]
+    longest = max((run.age_seconds for run in runs if run.is_starting), default=0.0)
+    if longest <= _LONGEST_START_SECONDS:
+        return runs
+    patience_seconds = patience_with(_starts_within(instance, runs, now, longest))
+    return [replace(run, patience_seconds=patience_seconds) for run in runs]
 
 
-def patience_with(starting: int) -> float:
+def patience_with(starts: int) -> float:
     """How long each of so many runs may take to begin. Pure."""
-    return _LONGEST_START_SECONDS + _LONGER_PER_OTHER_SECONDS * max(starting - 1, 0)
+    others = max(starts - 1, 0)
+    patience_seconds = _LONGEST_START_SECONDS + _LONGER_PER_OTHER_SECONDS * others
+    return min(patience_seconds, _LONGEST_PATIENCE_SECONDS)
+
+
+def _starts_within(
+    instance: dg.DagsterInstance, runs: Iterable[SeenRun], now: datetime, seconds: float
+) -> int:
+    """Runs that started within the last seconds, and maybe began and ended since."""
+    seconds = min(seconds, _LONGEST_PATIENCE_SECONDS)
+    under_way = sum(run.status not in _WAITING and run.age_seconds <= seconds for run in runs)
+    since = now - timedelta(seconds=seconds)
+    return under_way + instance.get_runs_count(dg.RunsFilter(statuses=_ENDED, updated_after=since))
 
 
 def close(instance: dg.DagsterInstance, reasons: Mapping[str, str]) -> list[str]:
@@ -130,7 +160,7 @@ def close(instance: dg.DagsterInstance, reasons: Mapping[str, str]) -> list[str]
     return [run_id for run_id, reason in reasons.items() if close_run(instance, run_id, reason)]
 
 
-def _seen(record: dg.RunRecord, now: datetime, patience_seconds: float) -> SeenRun:
+def _seen(record: dg.RunRecord, now: datetime) -> SeenRun:
     run = record.dagster_run
     changed = record.update_timestamp
     if changed.tzinfo is None:
@@ -144,5 +174,4 @@ def _seen(record: dg.RunRecord, now: datetime, patience_seconds: float) -> SeenR
         has_worker=run.tags.get(PROCESS_TAG, "").startswith(run.run_id),
         is_dead=is_dead(run),
         age_seconds=(now - changed).total_seconds(),
-        patience_seconds=patience_seconds,
     )

@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
+from dagster._core.storage.runs.schema import RunsTable
 
 from sync_pipeline.orchestration.in_flight import (
     GONE,
@@ -61,7 +62,10 @@ class TestInFlight:
         assert queues_in_flight([seen(**changes)]) == ({"q1"} if is_ahead else set())
 
     def test_given_many_that_start_at_once_then_each_has_longer(self):
-        assert [patience_with(starting) for starting in (0, 1, 2, 10)] == [60, 60, 75, 195]
+        assert [patience_with(starts) for starts in (0, 1, 2, 10)] == [60, 60, 75, 195]
+
+    def test_given_any_number_that_start_then_there_is_an_end_to_patience(self):
+        assert patience_with(10_000) == 600
 
     def test_a_run_that_opened_no_queue_yet_is_about_its_partition(self):
         runs = [seen(queue_id=None), seen(entity="orders", partition="other")]
@@ -100,7 +104,42 @@ class TestRunsToClose:
         assert close(seen(has_worker=False, **changes)) == reason
 
 
+def start_of(instance, status, at):
+    tags = {"sync/queue_id": str(at), "sync/entity": "customers", "dagster/partition": "shop"}
+    run = instance.add_run(dg.DagsterRun(job_name="sync_customers", status=status, tags=tags))
+    if status == STARTED:
+        instance.add_run_tags(run.run_id, {"sync/process": f"{run.run_id} elsewhere 1 2"})
+    changed = RunsTable.update().where(RunsTable.c.run_id == run.run_id)
+    with instance.run_storage.connect() as conn:
+        conn.execute(changed.values(update_timestamp=at.replace(tzinfo=None)))
+    return run.run_id
+
+
 class TestUnfinishedRuns:
+    @pytest.mark.parametrize("became", [STARTED, dg.DagsterRunStatus.SUCCESS])
+    def test_given_many_starts_then_the_last_one_has_their_time_when_they_began_or_ended(
+        self, became
+    ):
+        now = datetime.now(UTC)
+        with dg.DagsterInstance.ephemeral() as instance:
+            last = start_of(instance, STARTING, now - timedelta(seconds=150))
+            for second in range(99):
+                start_of(instance, became, now - timedelta(seconds=second))
+            runs = {run.run_id: run for run in unfinished_runs(instance, now)}
+
+        assert last not in runs_to_close(runs.values(), {})
+        assert runs[last].is_ahead
+
+    def test_given_starts_of_long_ago_then_they_make_nobody_wait(self):
+        now = datetime.now(UTC)
+        with dg.DagsterInstance.ephemeral() as instance:
+            last = start_of(instance, STARTING, now - timedelta(seconds=61))
+            for status in (STARTED, dg.DagsterRunStatus.SUCCESS):
+                start_of(instance, status, now - timedelta(seconds=300))
+            runs = unfinished_runs(instance, now)
+
+        assert runs_to_close(runs, {})[last] == NEVER_BEGAN
+
     def test_given_runs_then_those_that_ended_are_left_out_and_tags_are_read(self):
         with dg.DagsterInstance.ephemeral() as instance:
             run = instance.add_run(
