@@ -1,7 +1,7 @@
 -- Give the failed lines of a queue their tries back, and open it again where it was finished.
 -- Caller: queue.actions.retry, after actions/hold.sql.
 -- Index: sync_line_written_idx, sync_record_pkey, sync_batch_lines_idx, sync_batch_pkey,
---   sync_line_pkey, sync_queue_pkey, sync_queue_open_idx (unique: another open queue is refused).
+--   sync_line_pkey, sync_page_pkey, sync_queue_pkey, sync_queue_open_idx (unique: another open queue is refused).
 -- Why a new pass: lines that were never written follow their batch in pass 1 and are done in later
 --   ones. Why attempt starts at the passes so far: the difference counts claims that came to nothing.
 -- Why superseded: a later sync has applied newer content of the record; ours would undo it.
@@ -64,8 +64,13 @@ audited AS (
 UPDATE sync_queue
 SET stage = CASE WHEN EXISTS (SELECT FROM failed) THEN 'apply' ELSE stage END,
     finished_at = CASE WHEN EXISTS (SELECT FROM failed) THEN NULL ELSE finished_at END,
-    -- What it said holds no more; the run that finishes the queue compares again.
-    reconciliation = CASE WHEN EXISTS (SELECT FROM failed) THEN NULL ELSE reconciliation END,
+    -- What it said holds no more; the run that finishes the queue compares again. Without pages it
+    -- could not, and what was said while there were some is all that will be known.
+    reconciliation = CASE
+        WHEN EXISTS (SELECT FROM failed)
+            AND EXISTS (SELECT FROM sync_page WHERE queue_no = %(queue_no)s) THEN NULL
+        ELSE reconciliation
+    END,
     is_action_required = false, action_required_reason = NULL, retry_at = NULL,
     failure_count = 0, last_error_code = NULL, last_error = NULL, updated_at = now()
 WHERE queue_no = %(queue_no)s

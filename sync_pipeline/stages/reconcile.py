@@ -121,12 +121,13 @@ def reconcile(database: Database, queue: Queue, entity: Entity) -> Verdict:
                 statement("reconcile/forget_watermark"),
                 {"connection_id": queue.connection_id, "known_as": entity.watermark_name},
             )
-        if verdict.is_purged:
-            # What was said while there were pages stays with the queue.
-            return verdict
         is_news = conn.execute(
             statement("reconcile/keep"),
-            {"queue_no": queue.queue_no, "verdict": Jsonb(asdict(verdict))},
+            {
+                "queue_no": queue.queue_no,
+                "verdict": Jsonb(asdict(verdict)),
+                "is_purged": verdict.is_purged,
+            },
         ).fetchone()
         if is_news:
             record_activity(

@@ -4,9 +4,22 @@ import pytest
 
 from sync_pipeline.demo import DemoServer, Fault
 from sync_pipeline.entities import CUSTOMERS
+from sync_pipeline.queue import actions
+from sync_pipeline.queue.attention import needing_attention
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.stages.reconcile import judge, reconcile
-from sync_pipeline_tests.factories import customer, make_connection, row, rows, run_sync, store
+from sync_pipeline.stages.upsert import upsert
+from sync_pipeline_tests.factories import (
+    apply_records,
+    customer,
+    make_connection,
+    queue_settings,
+    row,
+    rows,
+    run_sync,
+    status,
+    store,
+)
 
 
 def counts(**changes):
@@ -192,6 +205,51 @@ class TestReconcile:
 
         kept = row(database, "SELECT reconciliation FROM sync_queue_status")["reconciliation"]
         assert (kept["agree"], kept["distinct"]) == (True, 30)
+
+    def test_given_pages_were_purged_before_any_verdict_then_that_is_kept_and_said_once(
+        self, database, shop
+    ):
+        queue, _ = apply_records(database, shop, [customer(1)])
+        with database.owner() as conn:
+            conn.execute("DELETE FROM sync_page")
+
+        reconcile(database, queue, CUSTOMERS)
+        reconcile(database, queue, CUSTOMERS)
+
+        kept = row(database, "SELECT reconciliation FROM sync_queue_status")["reconciliation"]
+        assert (kept["agree"], kept["is_purged"]) == (None, True)
+        said = row(database, "SELECT message FROM sync_activity WHERE activity_type = 'reconciled'")
+        assert "its pages are purged" in said["message"]
+
+    @pytest.mark.parametrize("had_verdict", [True, False])
+    def test_given_a_purged_queue_when_retried_then_one_run_is_asked_for_and_nothing_after_it(
+        self, database, shop, had_verdict
+    ):
+        queue, _ = apply_records(database, shop, [customer(1), customer(2, email="bad")])
+        if had_verdict:
+            reconcile(database, queue, CUSTOMERS)
+        with database.owner() as conn:
+            conn.execute("DELETE FROM sync_page")
+
+        actions.retry(database, str(queue.id), by="ann")
+        asked = needing_attention(database, ["customers"])
+        upsert(database, queue, CUSTOMERS, queue_settings())
+        reconcile(database, queue, CUSTOMERS)
+        with database.owner() as conn:
+            conn.execute("UPDATE sync_queue SET finished_at = now() - interval '2 minutes'")
+
+        assert [(one.queue_id, one.stage) for one in asked] == [(str(queue.id), "apply")]
+        assert needing_attention(database, ["customers"]) == []
+
+    def test_given_a_queue_with_its_pages_when_retried_then_both_sides_are_compared_again(
+        self, database, shop
+    ):
+        queue, _ = apply_records(database, shop, [customer(1), customer(2, email="bad")])
+        reconcile(database, queue, CUSTOMERS)
+
+        actions.retry(database, str(queue.id), by="ann")
+
+        assert status(database, queue)["reconciliation"] is None
 
     def test_given_an_empty_store_then_both_sides_agree(self, database, org_id):
         with DemoServer(store([])) as empty:
