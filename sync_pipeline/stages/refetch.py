@@ -19,6 +19,7 @@ from sync_pipeline.postgres.database import Database, DictConnection
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.queue.queues import Queue, record_activity
+from sync_pipeline.queue.stops import refuse_if_stopped
 from sync_pipeline.sources.by_ids import read_all_by_ids
 from sync_pipeline.sources.connections import Connection
 from sync_pipeline.sources.protocol import Listing, Record, Source, UnreadableRecord
@@ -61,12 +62,14 @@ def refetch(
     Several processes may do so at once: the first answer stays.
 
     Raises:
+        QueueStoppedError: an operator stopped the queue; the lines wait.
         SyncError: the store is down or refuses us; the lines wait for the next start.
     """
     # The filters of the sync chose these records; only what the connection narrows counts here.
     listing = filtered(entity, Filters(), connection.options)
     total = Refetched()
     while ids := _unread(database, queue):
+        refuse_if_stopped(database, queue)
         found = _read_again(database, queue, entity, source, listing, ids)
         total += _keep(database, queue, entity, ids, found)
     if total != Refetched():
@@ -116,6 +119,7 @@ def _read_again(
     own = [one for one in ids if one not in parents]
     found = read_all_by_ids(source, listing, own) if own else []
     for parent_id in sorted(set(parents.values())):
+        refuse_if_stopped(database, queue)
         under = [one for one in ids if parents.get(one) == parent_id]
         for one in read_all_by_ids(source, entity.children.under(parent_id), under):
             if isinstance(one, UnreadableRecord):

@@ -9,6 +9,7 @@ from sync_pipeline.entities.woocommerce_products import PRODUCTS
 from sync_pipeline.errors import PermanentError
 from sync_pipeline.queue import actions
 from sync_pipeline.queue.filters import Filters
+from sync_pipeline.queue.stops import QueueStoppedError
 from sync_pipeline.stages.refetch import Refetched, refetch
 from sync_pipeline.stages.upsert import upsert
 from sync_pipeline_tests.factories import (
@@ -146,6 +147,31 @@ def test_given_a_variation_that_is_not_served_then_it_alone_fails_and_a_retry_re
     assert sum(told, Refetched()) == Refetched(read=1)
     assert names(database) == EVERYTHING
     assert run_sync(database, shop, server, entity=PRODUCTS).enqueued.lines == 0
+
+
+def test_given_a_pause_while_variations_are_read_again_then_no_further_product_is_asked(
+    database, shop, server
+):
+    server.faults = [
+        Fault("poison", path=f"/products/{n}/variations", record_id=10 * n) for n in (11, 12)
+    ]
+    done = run_sync(database, shop, server, entity=PRODUCTS, source_settings={"max_attempts": 1})
+    server.faults = ()
+    actions.retry(database, str(done.queue.id), by="ann")
+    server.log.clear()
+
+    with open_store(server) as source:
+        read_by_ids = source.read_by_ids
+
+        def read_and_pause(*args):
+            actions.pause(database, str(done.queue.id), by="ann")
+            return read_by_ids(*args)
+
+        source.read_by_ids = read_and_pause
+        with pytest.raises(QueueStoppedError):
+            refetch(database, done.queue, shop, PRODUCTS, source)
+
+    assert len(asked_for_variations(server)) == 1
 
 
 def test_given_a_product_that_goes_while_its_variations_are_read_then_the_next_sync_says_so(

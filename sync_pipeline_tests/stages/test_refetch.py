@@ -9,6 +9,7 @@ from sync_pipeline.demo.server import DemoServer
 from sync_pipeline.entities import CUSTOMERS
 from sync_pipeline.errors import TransientError
 from sync_pipeline.queue import actions
+from sync_pipeline.queue.stops import QueueStoppedError
 from sync_pipeline.sources.protocol import UnreadableRecord
 from sync_pipeline.stages.landing import marked
 from sync_pipeline.stages.refetch import Refetched, refetch
@@ -174,6 +175,28 @@ class TestRetriedRecords:
             outcome, _ = worked(database, shop, queue, server)
 
         assert outcome.created == 1
+
+    def test_given_a_pause_while_records_are_asked_for_then_no_further_request_is_made(
+        self, database, shop
+    ):
+        numbers = range(1, 151)
+        queue, _ = apply_records(database, shop, [unreadable(n) for n in numbers])
+        retried(database, queue)
+
+        with serving(*(customer(n) for n in numbers)) as server, open_store(server) as source:
+            read_by_ids = source.read_by_ids
+
+            def read_and_pause(*args):
+                actions.pause(database, str(queue.id), by="ann")
+                return read_by_ids(*args)
+
+            source.read_by_ids = read_and_pause
+            with pytest.raises(QueueStoppedError, match="paused by ann"):
+                refetch(database, queue, shop, CUSTOMERS, source)
+            asked = len(server.requests)
+
+        assert asked == 1
+        assert status(database, queue)["draft_count"] == 150
 
 
 class TestOtherLines:
