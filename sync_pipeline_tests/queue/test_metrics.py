@@ -235,6 +235,53 @@ class TestMonotonic:
         assert total("sync_queues_finished_total", **PAIR, state="done") == 1
         assert total("sync_queues_finished_total", **PAIR, state="cancelled") == 1
 
+    @pytest.mark.parametrize("good", [0, 1])
+    def test_given_a_sync_that_ended_when_forced_done_then_it_is_done_and_ended_once(
+        self, database, shop, scrape, good
+    ):
+        records = [customer(1, email="bad"), *(customer(n) for n in range(2, 2 + good))]
+        queue, _ = apply_records(database, shop, records)
+        before = scrape()
+
+        for _ in range(2):
+            force_done(database, str(queue.id), by="ann", reason=None)
+        after = scrape()
+
+        fallen = [key for key, value in before.totals().items() if after.totals()[key] < value]
+        assert fallen == []
+        ended = [
+            after("sync_queues_finished_total", **PAIR, state=state)
+            for state in ("done", "partial", "failed")
+        ]
+        assert sum(ended) == 1
+        lines = [
+            after("sync_lines_total", **PAIR, state=state)
+            for state in ("created", "failed", "cancelled")
+        ]
+        assert lines == [good, 1, 1]
+        assert after("sync_all_failed", **PAIR) == 0
+        with database.control() as conn:
+            (found,) = situations(conn)
+        assert (found.ended_state, found.is_failing_whole) == ("done", False)
+
+    def test_given_queues_forced_done_before_that_was_counted_then_migrating_mends_them(
+        self, database, shop, scrape
+    ):
+        apply_records(database, shop, [customer(1, email="bad")])
+        with database.owner() as conn:
+            conn.execute("ALTER TABLE sync_queue DISABLE TRIGGER sync_queue_ended")
+            conn.execute("UPDATE sync_queue SET forced_done_at = now()")
+            conn.execute("UPDATE sync_batch SET n_failed = 0, n_cancelled = 1")
+            conn.execute("ALTER TABLE sync_queue ENABLE TRIGGER sync_queue_ended")
+        wrong = scrape()
+        with database.owner() as conn:
+            for _ in range(2):
+                conn.execute(statement("migrations/0009_forced_done"))
+
+        assert wrong("sync_all_failed", **PAIR) == 1
+        assert scrape()("sync_all_failed", **PAIR) == 0
+        assert scrape()("sync_lines_total", **PAIR, state="cancelled") == 1
+
     def test_given_a_server_that_lost_its_last_commits_then_this_exporter_holds_the_counter(
         self, database, shop, scrape
     ):
@@ -257,6 +304,7 @@ class TestMonotonic:
             conn.execute("UPDATE sync_queue SET tally = NULL")
             for _ in range(2):
                 conn.execute(statement("migrations/0005_metrics"))
+                conn.execute(statement("migrations/0009_forced_done"))
 
         assert scrape().totals() == before
 
