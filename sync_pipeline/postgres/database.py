@@ -32,6 +32,9 @@ OLDEST_VERSION = 15
 _WORKER_ROLE = "sync_worker"
 _CONTROL_ROLE = "sync_control"
 _VERSION_FACTOR = 10_000
+# Statements of a transaction follow each other at once. A process that is frozen between two, or a
+# host that is lost, keeps its locks no longer than this; `owner` is not bound.
+_IDLE_SECONDS = 10
 _LEVELS: dict[Isolation, IsolationLevel] = {
     "read committed": IsolationLevel.READ_COMMITTED,
     "repeatable read": IsolationLevel.REPEATABLE_READ,
@@ -195,9 +198,10 @@ def _become(
     try:
         connection.execute(
             "SELECT set_config('role', %s, true), set_config('app.org_id', %s, true),"
+            " set_config('idle_in_transaction_session_timeout', %s, true),"
             " set_config('synchronous_commit',"
             " CASE WHEN %s THEN current_setting('synchronous_commit') ELSE 'off' END, true)",
-            [role, org_id, waits_for_disk],
+            [role, org_id, f"{_IDLE_SECONDS}s", waits_for_disk],
         )
     except psycopg.errors.InvalidParameterValue:
         raise _not_migrated(f"role {role} does not exist") from None

@@ -11,9 +11,9 @@ to be told: claims look at the row, and a batch that was taken from a worker has
 from collections.abc import Mapping
 from typing import Any, Final
 
-from psycopg.errors import UniqueViolation
+from psycopg.errors import LockNotAvailable, UniqueViolation
 
-from sync_pipeline.errors import InputError
+from sync_pipeline.errors import InputError, TransientError
 from sync_pipeline.postgres.database import Database, DictConnection
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.action_results import ActionResult, in_words, result_of
@@ -27,6 +27,7 @@ from sync_pipeline.queue.queues import (
     record_activity,
 )
 
+_LOCK_TIMEOUT_SECONDS = 15  # longer than a frozen process keeps its locks (postgres/database.py)
 _ACTIVITIES: Final[Mapping[ActionName, str]] = {
     "pause": "queue_paused",
     "resume": "queue_resumed",
@@ -42,6 +43,12 @@ class QueueStateError(InputError):
     code = "queue.state_forbids"
 
 
+class QueueBusyError(TransientError):
+    """Somebody kept the queue or a batch of it for too long; nothing was done."""
+
+    code = "queue.busy"
+
+
 def pause(database: Database, queue_id: str, *, by: str, reason: str | None = None) -> ActionResult:
     """Stop after the batches and pages in hand; `resume` goes on there.
 
@@ -53,6 +60,7 @@ def pause(database: Database, queue_id: str, *, by: str, reason: str | None = No
     Raises:
         InputError, UnknownQueueError: no such queue.
         QueueStateError: it is finished or cancelled.
+        QueueBusyError: a batch in hand, or the queue, was kept for longer than 15 s.
     """
     return _act(database, queue_id, "pause", by, reason)
 
@@ -77,6 +85,7 @@ def cancel(
     Raises:
         InputError, UnknownQueueError: no such queue.
         QueueStateError: it is finished.
+        QueueBusyError: as `pause`.
     """
     return _act(database, queue_id, "cancel", by, reason)
 
@@ -91,6 +100,7 @@ def force_done(
     Raises:
         InputError, UnknownQueueError: no such queue.
         QueueStateError: it is cancelled.
+        QueueBusyError: as `pause`.
     """
     return _act(database, queue_id, "force-done", by, reason)
 
@@ -107,6 +117,7 @@ def retry(database: Database, queue_id: str, *, by: str, reason: str | None = No
         InputError, UnknownQueueError: no such queue.
         QueueStateError: it is cancelled.
         QueueOpenError: it is finished, and another sync of its connection and entity is open.
+        QueueBusyError: as `pause`.
     """
     try:
         return _act(database, queue_id, "retry", by, reason)
@@ -119,7 +130,18 @@ def _act(
     database: Database, queue_id: str, action: ActionName, by: str, reason: str | None
 ) -> ActionResult:
     queue = find_queue(database, queue_id)
+    try:
+        return _act_on(database, queue, action, by, reason)
+    except LockNotAvailable:
+        words = f"{action} waited {_LOCK_TIMEOUT_SECONDS} s for {queue.id}: a worker keeps it."
+        raise QueueBusyError(words, remedy="Nothing was done. Try again in a minute.") from None
+
+
+def _act_on(
+    database: Database, queue: Queue, action: ActionName, by: str, reason: str | None
+) -> ActionResult:
     with database.organization(queue.org_id) as conn:
+        conn.execute("SELECT set_config('lock_timeout', %s, true)", [f"{_LOCK_TIMEOUT_SECONDS}s"])
         key = {"queue_no": queue.queue_no}
         conn.execute(statement("queue/hold"), key)
         if action in ("cancel", "force-done", "retry"):

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy
 
 from sync_pipeline.errors import DatabaseUnavailableError, DatabaseUnusableError, InputError
+from sync_pipeline.postgres import database as database_module
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.urls import connect, dagster_url
 from sync_pipeline_tests.conftest import settings_for, with_database
@@ -132,6 +133,41 @@ class TestLostConnections:
 
         with pytest.raises(DatabaseUnavailableError, match="connection was lost"):
             be_cut()
+
+
+class TestFrozenProcesses:
+    def test_given_a_process_that_stands_still_in_a_transaction_then_its_locks_are_set_free(
+        self, database, org_id, monkeypatch
+    ):
+        monkeypatch.setattr(database_module, "_IDLE_SECONDS", 1)
+
+        def stand_still():
+            with database.organization(org_id) as frozen:
+                frozen.execute("UPDATE organization SET name = 'frozen'")
+                with database.owner() as other:
+                    # Waits until the lock is given up.
+                    other.execute("UPDATE organization SET name = 'changed'")
+                frozen.execute("SELECT 1")
+
+        with pytest.raises(DatabaseUnavailableError, match="connection was lost"):
+            stand_still()
+
+        with database.organization(org_id) as connection:
+            rows = connection.execute("SELECT name FROM organization").fetchall()
+        assert rows == [{"name": "changed"}]
+
+    def test_a_worker_and_the_control_are_bound_and_the_owner_is_not(self, database, org_id):
+        def limit(transaction):
+            with transaction as connection:
+                row = connection.execute(
+                    "SELECT current_setting('idle_in_transaction_session_timeout') AS idle"
+                ).fetchone()
+            return row["idle"]
+
+        bound = [limit(database.organization(org_id)), limit(database.control())]
+
+        assert bound == ["10s", "10s"]
+        assert limit(database.owner()) == "0"
 
 
 class TestDagsterUrl:

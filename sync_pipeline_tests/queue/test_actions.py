@@ -3,9 +3,15 @@
 import pytest
 
 from sync_pipeline.entities import CUSTOMERS
-from sync_pipeline.errors import InputError, UnknownQueueError
+from sync_pipeline.errors import (
+    DatabaseUnavailableError,
+    InputError,
+    TransientError,
+    UnknownQueueError,
+)
+from sync_pipeline.postgres import database as database_module
 from sync_pipeline.queue import actions
-from sync_pipeline.queue.actions import QueueStateError
+from sync_pipeline.queue.actions import QueueBusyError, QueueStateError
 from sync_pipeline.queue.completion import LeaseLostError, complete
 from sync_pipeline.queue.leases import claim
 from sync_pipeline.queue.queues import QueueOpenError
@@ -156,6 +162,39 @@ class TestPauseAndResume:
         with pytest.raises(QueueStateError, match="it is finished"):
             act(name, queue)
         assert activities(database, queue) == []
+
+
+class TestBusy:
+    @pytest.mark.parametrize("name", ["cancel", "force-done", "retry"])
+    def test_given_a_claim_that_is_not_committed_then_the_action_gives_up_in_words(
+        self, database, shop, act, monkeypatch, name
+    ):
+        monkeypatch.setattr(actions, "_LOCK_TIMEOUT_SECONDS", 0.1)
+        queue = fill_queue(database, shop, [customer(1)])
+
+        with database.organization(queue.org_id) as other:
+            claim(other, queue.queue_no, worker="w", lease_seconds=60)
+            with pytest.raises(QueueBusyError, match="a worker keeps it") as raised:
+                act(name, queue)
+
+        assert isinstance(raised.value, TransientError)
+        assert "Try again" in raised.value.remedy
+        assert activities(database, queue) == []
+
+    def test_given_a_claim_of_a_frozen_process_then_the_action_waits_only_until_it_is_cut(
+        self, database, shop, act, monkeypatch
+    ):
+        monkeypatch.setattr(database_module, "_IDLE_SECONDS", 1)
+        queue = fill_queue(database, shop, [customer(1)])
+
+        def claim_and_stand_still():
+            with database.organization(queue.org_id) as other:
+                claim(other, queue.queue_no, worker="w", lease_seconds=60)
+                assert act("cancel", queue).state == "cancelled"
+                other.execute("SELECT 1")
+
+        with pytest.raises(DatabaseUnavailableError):
+            claim_and_stand_still()
 
 
 class TestCancel:
