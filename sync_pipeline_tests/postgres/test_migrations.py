@@ -43,6 +43,22 @@ KEYS = {
     "bigint": ("1", "2"),
 }
 
+N_ROWS = 50_000
+MANY_ROWS = f"""
+    -- It reads rows as well.
+    ALTER TABLE customer SET (autovacuum_enabled = off);
+    ALTER TABLE sync_record SET (autovacuum_enabled = off);
+    ALTER TABLE sync_activity_r0 SET (autovacuum_enabled = off);
+    INSERT INTO organization (id, name) VALUES ('acme', 'Acme');
+    INSERT INTO customer (org_id, name) SELECT 'acme', 'Ada' FROM generate_series(1, {N_ROWS});
+    INSERT INTO sync_record (connection_id, entity, external_id, org_id, local_id, content_hash,
+                             origin, origin_queue_no, applied_queue_no)
+        SELECT 1, 'customers', n, 'acme', gen_random_uuid(), gen_random_uuid(), 'created', 1, 1
+        FROM generate_series(1, {N_ROWS}) AS n;
+    INSERT INTO sync_activity (queue_no, line_no, org_id, activity_type, status)
+        SELECT 1, n, 'acme', 'record_created', 'success' FROM generate_series(1, {N_ROWS}) AS n;
+"""
+
 
 class TestMigrate:
     def test_given_an_empty_database_then_all_is_applied_once(self, empty_database_url):
@@ -171,20 +187,30 @@ class TestVerify:
 
 
 class TestRollback:
-    def test_given_a_migrated_database_then_only_the_sync_tables_go_within_a_second(
-        self, own_database_url
-    ):
+    def test_given_a_migrated_database_then_only_the_sync_tables_go(self, own_database_url):
         run(own_database_url, "INSERT INTO organization (id, name) VALUES ('acme', 'Acme')")
         run(own_database_url, "INSERT INTO customer (org_id, name) VALUES ('acme', 'Ada')")
 
-        started = time.monotonic()
         taken_back = rollback(own_database_url)
-        elapsed_seconds = time.monotonic() - started
 
         assert taken_back == ALL[::-1]
-        assert elapsed_seconds < 1
         assert tables(own_database_url) == {"organization", "user", "customer"}
         assert run(own_database_url, "SELECT name FROM customer") == [("Ada",)]
+
+    def test_given_many_rows_then_no_more_is_read_than_without_any(
+        self, make_database, migrated_template
+    ):
+        empty, filled = (make_database(migrated_template) for _ in range(2))
+        run(filled, MANY_ROWS)
+        read_before = {url: rows_read(url) for url in (empty, filled)}
+
+        for url in (empty, filled):
+            rollback(url)
+
+        of_empty, of_filled = (rows_read(url) - read_before[url] for url in (empty, filled))
+        assert run(filled, "SELECT count(*) FROM customer") == [(N_ROWS,)]
+        # The catalogs are read as often, and the statements are the same.
+        assert abs(of_filled - of_empty) < N_ROWS / 2
 
     def test_given_it_was_rolled_back_then_again_does_nothing_and_migrate_restores_all(
         self, own_database_url
@@ -236,6 +262,21 @@ def tables(url):
         " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v')",
     )
     return {name for (name,) in rows}
+
+
+def rows_read(url):
+    """Rows and index entries that were read in this database by sessions that have ended."""
+    for _ in range(500):
+        (alone, n_read) = run(
+            url,
+            "SELECT NOT EXISTS (SELECT FROM pg_stat_activity"
+            "   WHERE datname = current_database() AND pid <> pg_backend_pid()),"
+            " (SELECT tup_returned FROM pg_stat_database WHERE datname = current_database())",
+        )[0]
+        if alone:
+            return n_read
+        time.sleep(0.01)
+    raise TimeoutError
 
 
 def run(url, text):
