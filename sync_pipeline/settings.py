@@ -1,8 +1,8 @@
 """Every setting, from the environment, frozen, with its unit in its name.
 
 Belongs here: what an operator may turn. Built once at the edge (CLI, Dagster resource); nothing
-below reads the environment. Secrets of stores are not settings: a connection names the
-environment variables that hold them.
+below reads the environment. Also in which words a refused one is told. Secrets of stores are not
+settings: a connection names the environment variables that hold them.
 """
 
 from pathlib import Path
@@ -15,6 +15,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     SecretStr,
+    ValidationError,
     field_validator,
     model_validator,
 )
@@ -75,9 +76,11 @@ class QueueSettings(BaseSettings):
     def cap_is_not_below_start(self) -> Self:
         """Waits grow towards the cap."""
         if self.max_backoff_ms < self.initial_backoff_ms:
-            raise ValueError("max_backoff_ms is below initial_backoff_ms")
+            raise ValueError("SYNC_QUEUE_MAX_BACKOFF_MS is below SYNC_QUEUE_INITIAL_BACKOFF_MS")
         if self.failure_backoff_cap_seconds < self.failure_backoff_seconds:
-            raise ValueError("failure_backoff_cap_seconds is below failure_backoff_seconds")
+            raise ValueError(
+                "SYNC_QUEUE_FAILURE_BACKOFF_CAP_SECONDS is below SYNC_QUEUE_FAILURE_BACKOFF_SECONDS"
+            )
         return self
 
 
@@ -90,7 +93,7 @@ class AutomationSettings(BaseSettings):
     schedules: bool = False
     # A connection may say otherwise: connect … --every-minutes.
     delta_every_minutes: NonNegativeInt = 60
-    nightly_hour_utc: int = Field(default=1, ge=0, le=19)
+    nightly_hour_utc: int = Field(default=1, ge=0, le=23)
 
 
 class RunSettings(BaseSettings):
@@ -139,7 +142,9 @@ class SourceSettings(BaseSettings):
     def circuit_cap_is_not_below_start(self) -> Self:
         """Waits grow towards the cap."""
         if self.circuit_open_cap_seconds < self.circuit_open_seconds:
-            raise ValueError("circuit_open_cap_seconds is below circuit_open_seconds")
+            raise ValueError(
+                "SYNC_SOURCE_CIRCUIT_OPEN_CAP_SECONDS is below SYNC_SOURCE_CIRCUIT_OPEN_SECONDS"
+            )
         return self
 
 
@@ -153,3 +158,44 @@ class RetentionSettings(BaseSettings):
     # What the store answered is of use while a sync is looked into; the lines keep the records.
     pages_days: PositiveInt = 7
     dagster_runs_days: PositiveInt = 30
+
+
+_ALL: tuple[type[BaseSettings], ...] = (
+    DatabaseSettings,
+    LogSettings,
+    QueueSettings,
+    AutomationSettings,
+    RunSettings,
+    SourceSettings,
+    RetentionSettings,
+)
+
+
+def require_valid() -> None:
+    """Look at every setting before anything is started that would stumble over one later.
+
+    Raises:
+        pydantic.ValidationError: of the first class that refuses one; `refusal` puts it in words.
+    """
+    for settings in _ALL:
+        settings()
+
+
+def variable_of(settings: type[BaseSettings], name: str) -> str:
+    """The environment variable of a field. Pure."""
+    alias = settings.model_fields[name].validation_alias
+    prefix = settings.model_config.get("env_prefix", "")
+    return alias if isinstance(alias, str) else f"{prefix}{name}".upper()
+
+
+def refusal(error: ValidationError) -> str:
+    """Which variables were refused and why, without their values: one may be a secret. Pure."""
+    settings = next((one for one in _ALL if one.__name__ == error.title), None)
+    said = []
+    for one in error.errors():
+        name = ".".join(map(str, one["loc"]))
+        if settings is not None and name in settings.model_fields:
+            name = variable_of(settings, name)
+        words = one["msg"].removeprefix("Value error, ")
+        said.append(f"{name}: {words}" if name else words)
+    return "; ".join(said)

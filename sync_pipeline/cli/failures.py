@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from sync_pipeline.cli import output
 from sync_pipeline.errors import InputError, SyncError
+from sync_pipeline.settings import refusal
 from sync_pipeline.sources.woocommerce.redaction import redact
 
 FAILED = 1
@@ -59,7 +60,7 @@ def failure_of(error: BaseException) -> Failure:
     if isinstance(error, ValidationError):
         return Failure(
             "input.settings",
-            "; ".join(_setting(one["loc"], one["msg"]) for one in error.errors()),
+            refusal(error),
             "Settings come from the environment; units are in their names.",
             BAD_INPUT,
         )
@@ -103,12 +104,6 @@ def say(failure: Failure, *, as_json: bool) -> int:
     if failure.remedy:
         console.print(output.said(failure.remedy))
     return failure.exit_code
-
-
-def _setting(location: tuple[int | str, ...], message: str) -> str:
-    """One refused setting. Its value is left out: it may be a secret."""
-    name = ".".join(map(str, location)) or "the settings"
-    return f"{name}: {message.removeprefix('Value error, ')}"
 
 
 def _safe(words: str) -> str:

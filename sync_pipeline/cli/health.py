@@ -11,7 +11,7 @@ import typer
 
 from sync_pipeline.cli import failures, output
 from sync_pipeline.queue.health import Check, Status, worst
-from sync_pipeline.settings import DatabaseSettings, SourceSettings
+from sync_pipeline.settings import DatabaseSettings, SourceSettings, require_valid
 
 app = typer.Typer(add_completion=False)
 
@@ -26,8 +26,10 @@ def health(
 ) -> None:
     """Is everything well: database, queues, Dagster, stores. Takes seconds, whatever is down.
 
-    Exit code 0: all is ok, or warns only. 1: a check failed, and somebody must act.
+    Exit code 0: all is ok, or warns only. 1: a check failed, and somebody must act. 2: a setting
+    is refused, and nothing was looked at.
     """
+    require_valid()
     from sync_pipeline.orchestration.health import examine  # noqa: PLC0415  (Dagster: seconds)
 
     checks = examine(DatabaseSettings(), SourceSettings(), with_stores=not no_stores)

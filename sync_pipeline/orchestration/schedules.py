@@ -33,6 +33,7 @@ from sync_pipeline.settings import AutomationSettings
 
 # Submitting a run takes 50 ms; the next tick comes in a minute.
 _STARTS_PER_TICK: Final = 100
+_HOURS_PER_DAY: Final = 24
 
 
 def sync_schedules(
@@ -46,7 +47,7 @@ def sync_schedules(
 
 def upkeep_schedules(automation: AutomationSettings) -> list[dg.ScheduleDefinition]:
     """What keeps history bounded: `maintain` once a day, `purge` once a month, after the night."""
-    after_night = automation.nightly_hour_utc + NIGHT_HOURS
+    after_night = (automation.nightly_hour_utc + NIGHT_HOURS) % _HOURS_PER_DAY
     return [
         dg.ScheduleDefinition(
             name="maintain",
@@ -105,11 +106,13 @@ def _nightly(
     automation: AutomationSettings,
 ) -> dg.ScheduleDefinition:
     hour = automation.nightly_hour_utc
+    # A night that begins late goes on after midnight.
+    hours = ",".join(str((hour + passed) % _HOURS_PER_DAY) for passed in range(NIGHT_HOURS))
 
     @dg.schedule(
         name=f"nightly_{entity.name}",
         job=job,
-        cron_schedule=f"*/5 {hour}-{hour + NIGHT_HOURS - 1} * * *",
+        cron_schedule=f"*/5 {hours} * * *",
         default_status=default_status(automation),
         description=f"Reads everything about the {entity.name} of each connection once a night, "
         "each at its own minute, and compares both sides.",

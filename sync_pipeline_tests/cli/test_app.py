@@ -136,6 +136,25 @@ class TestErrors:
         assert ran.exit_code == 2
         assert "SYNC_POOL_MAX_CONNECTIONS" in ran.stderr
 
+    @pytest.mark.parametrize(
+        ("variables", "said"),
+        [
+            ({"SYNC_MAX_CONCURRENT_RUNS": "0"}, "SYNC_MAX_CONCURRENT_RUNS: Input should be"),
+            ({"SYNC_NIGHTLY_HOUR_UTC": "24"}, "SYNC_NIGHTLY_HOUR_UTC: Input should be"),
+            (
+                {"SYNC_QUEUE_MAX_BACKOFF_MS": "10"},
+                "SYNC_QUEUE_MAX_BACKOFF_MS is below SYNC_QUEUE_INITIAL_BACKOFF_MS",
+            ),
+        ],
+    )
+    def test_given_any_setting_that_is_refused_when_health_is_asked_then_its_variable_is_named(
+        self, run: Cli, database_url: str, variables: dict[str, str], said: str
+    ):
+        ran = run("health", DATABASE_URL=database_url, **variables)
+
+        assert ran.exit_code == 2
+        assert f"Error: {said}" in ran.stderr
+
     @pytest.mark.parametrize("as_json", [False, True])
     def test_given_a_fault_of_ours_when_run_then_it_is_one_sentence_without_secrets(
         self, cli: Cli, monkeypatch: pytest.MonkeyPatch, as_json: bool
@@ -192,3 +211,4 @@ class TestLogs:
         ran = cli("status", "--json", SYNC_LOG_LEVEL="loud")
 
         assert (ran.exit_code, ran.error["code"]) == (2, "input.settings")
+        assert ran.error["message"].startswith("SYNC_LOG_LEVEL: Input should be")

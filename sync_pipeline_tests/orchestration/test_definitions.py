@@ -4,11 +4,13 @@ import sys
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from sync_pipeline.definitions import build_definitions, defs
 from sync_pipeline.entities import CUSTOMERS, ENTITIES
 from sync_pipeline.entities.woocommerce_orders import ORDERS
 from sync_pipeline.entities.woocommerce_products import PRODUCTS
+from sync_pipeline.errors import InputError
 from sync_pipeline.orchestration.results import asset_key
 
 ROOT = Path(__file__).parent.parent.parent
@@ -33,6 +35,13 @@ assert not os.listdir("."), os.listdir(".")
 
 def test_when_loaded_then_dagster_accepts_the_definitions():
     dg.Definitions.validate_loadable(defs())
+
+
+def test_given_a_setting_that_is_refused_when_loaded_then_its_variable_is_named(monkeypatch):
+    monkeypatch.setenv("SYNC_NIGHTLY_HOUR_UTC", "24")
+
+    with pytest.raises(InputError, match=r"^SYNC_NIGHTLY_HOUR_UTC: Input should be"):
+        defs()
 
 
 def test_when_built_then_each_entity_has_four_assets_in_one_group_and_a_job():

@@ -127,15 +127,20 @@ class TestSwitch:
         assert {"deltas_customers", "nightly_customers", "purge", "maintain"} <= set(on)
         assert set(on.values()) == {dg.DefaultScheduleStatus.RUNNING}
 
-    def test_given_another_hour_then_the_night_is_then_and_the_purge_after_it(self):
-        built = build_definitions(automation=AutomationSettings(nightly_hour_utc=19))
+    @pytest.mark.parametrize(
+        ("hour", "night", "after"), [(19, "19,20,21,22", 23), (22, "22,23,0,1", 2)]
+    )
+    def test_given_another_hour_then_the_night_is_then_and_the_purge_after_it(
+        self, hour: int, night: str, after: int
+    ):
+        built = build_definitions(automation=AutomationSettings(nightly_hour_utc=hour))
 
         crons = {
             name: built.resolve_schedule_def(name).cron_schedule
             for name in names_of(built.schedules)
         }
-        assert crons["nightly_customers"] == "*/5 19-22 * * *"
-        assert crons["purge"] == "30 23 1 * *"
+        assert crons["nightly_customers"] == f"*/5 {night} * * *"
+        assert crons["purge"] == f"30 {after} 1 * *"
         assert crons["maintain"] == "0 0 * * *"
 
 
