@@ -16,7 +16,8 @@ from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.failures import forgive
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.queue.queues import Queue, latest_queue, open_queue
-from sync_pipeline.settings import DatabaseSettings, QueueSettings
+from sync_pipeline.queue.stops import refuse_if_paused
+from sync_pipeline.settings import DatabaseSettings, QueueSettings, require_valid
 from sync_pipeline.sources.connections import Connection, find_connection
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ def run_sync(
         is_quiet: no notices, no progress.
 
     Raises:
-        InputError: unknown connection or entity, keys not set, another sync is open.
+        InputError: unknown connection or entity, keys not set, another sync is open, or this one is
+            open and paused.
+        pydantic.ValidationError: a setting is refused.
         KeyboardInterrupt: Ctrl-C; Dagster has noted it with the run.
     """
     connection = _checked(database, order)
@@ -112,12 +115,14 @@ def open_sync(database: Database, order: SyncOrder) -> tuple[Queue, bool]:
         created_by=order.created_by,
         is_full=order.is_full,
     )
+    refuse_if_paused(database, queue)
     if not is_new:
         forgive(database, queue)
     return queue, is_new
 
 
 def _checked(database: Database, order: SyncOrder) -> Connection:
+    require_valid()
     connection = find_connection(database, order.connection)
     order.filters.require_fit(entity_of(connection.system, order.entity))
     if not connection.base_url.startswith("demo:"):
@@ -136,7 +141,10 @@ def _say_what_is_resumed(database: Database, connection: Connection, order: Sync
         last = latest_queue(database, connection=connection.name, entity=order.entity)
     except UnknownQueueError:
         return
+    if order.idempotency_key not in (None, last.idempotency_key):
+        return  # another one is meant
     if last.stage != "finished":
+        refuse_if_paused(database, last)
         output.stderr().print(
             f"A sync of {connection.name} {order.entity} is open since "
             f"{output.moment(last.created_at)} UTC; it stopped in {last.stage} and goes on there "

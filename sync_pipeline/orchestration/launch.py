@@ -24,6 +24,7 @@ from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.queue.heartbeat import announce
 from sync_pipeline.queue.queues import Queue, find_queue, open_queue
+from sync_pipeline.queue.stops import refuse_if_paused
 from sync_pipeline.settings import QueueSettings
 from sync_pipeline.sources.connections import find_connection
 
@@ -52,7 +53,8 @@ def launch_sync(  # noqa: PLR0913  (what a person may ask of a sync)
 
     Raises:
         InputError: no such connection or entity, a filter that selects nothing, another sync is
-            open. Nothing was started. What goes wrong later is in the report.
+            open, or this one is paused. Nothing was started. What goes wrong later is in the
+            report.
         KeyboardInterrupt: Ctrl-C. The run has ended as failed; what was done is kept.
     """
     connection = find_connection(database, connection_name)
@@ -74,6 +76,7 @@ def launch_sync(  # noqa: PLR0913  (what a person may ask of a sync)
         created_by=created_by,
         is_full=is_full,
     )
+    refuse_if_paused(database, queue)
     result = _execute(instance, database, queue, config, on_progress)
     return report_of(instance, database, queue, result, is_new=is_new)
 

@@ -132,7 +132,10 @@ def open_queue(
     is_alike = standing.filters == filters and standing.is_full >= is_full
     is_joined = idempotency_key is None and is_alike
     if not (is_meant or is_joined):
-        raise _other_is_open(standing)
+        # Alike, it would have been joined without a key.
+        key = "under another" if standing.idempotency_key else "without an"
+        difference = f"{key} idempotency key" if is_alike else "with other settings"
+        raise _other_is_open(standing, difference)
     return standing, False
 
 
@@ -295,12 +298,13 @@ def _make(
     return queue
 
 
-def _other_is_open(standing: Queue) -> QueueOpenError:
+def _other_is_open(standing: Queue, difference: str) -> QueueOpenError:
+    """The error. `difference`: how it is open."""
     name = standing.connection
-    command = f"sync-pipeline sync {name} {standing.filters.as_options()}".rstrip()
+    options = f"--entity {standing.entity} {standing.filters.as_options()}".rstrip()
     return QueueOpenError(
-        f"A sync of {name} {standing.entity} is open with other settings: {standing.id}.",
-        remedy=f"Finish it first: {command}.",
+        f"A sync of {name} {standing.entity} is open {difference}: {standing.id}.",
+        remedy=f"Finish it first: sync-pipeline sync {name} {options}.",
     )
 
 

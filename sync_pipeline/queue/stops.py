@@ -10,7 +10,7 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from sync_pipeline.errors import PermanentError
+from sync_pipeline.errors import InputError, PermanentError
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.queues import Queue
@@ -60,6 +60,12 @@ class QueueStoppedError(PermanentError):
         self.stop = stop
 
 
+class QueuePausedError(InputError):
+    """The sync that a person wants to start is open and paused: resuming it is theirs to say."""
+
+    code = "queue.paused"
+
+
 def stop_of(conn: Connection[dict[str, Any]], queue_no: int) -> Stop | None:
     """What stopped the queue; None: it may be worked, or it is finished."""
     row = conn.execute(statement("queue/stop"), {"queue_no": queue_no}).fetchone()
@@ -76,3 +82,18 @@ def refuse_if_stopped(database: Database, queue: Queue) -> None:
         stop = stop_of(conn, queue.queue_no)
     if stop is not None:
         raise QueueStoppedError(queue.id, stop)
+
+
+def refuse_if_paused(database: Database, queue: Queue) -> None:
+    """Look before a person's start becomes a run, which could only end at once.
+
+    Raises:
+        QueuePausedError: somebody paused the queue.
+    """
+    with database.organization(queue.org_id) as conn:
+        stop = stop_of(conn, queue.queue_no)
+    if stop is not None and stop.kind == "paused":
+        raise QueuePausedError(
+            f"A sync of {queue.connection} {queue.entity} is open. It is {stop.in_words}.",
+            remedy=f"Let it go on: sync-pipeline resume {queue.id} --wait.",
+        )

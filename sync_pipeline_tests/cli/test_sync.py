@@ -16,6 +16,7 @@ from sync_pipeline.demo.auth import DEMO_KEY, DEMO_SECRET
 from sync_pipeline.demo.server import DemoServer
 from sync_pipeline.orchestration import instance
 from sync_pipeline.postgres.database import Database
+from sync_pipeline.queue.actions import pause
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline_tests.cli.conftest import Cli, Ran
 from sync_pipeline_tests.factories import customer, make_connection, make_queue, order, row, store
@@ -102,6 +103,27 @@ class TestSync:
         assert queues(database) == 1
 
 
+class TestPaused:
+    @pytest.mark.parametrize("options", [(), ("--no-wait",), ("--json",)])
+    def test_given_a_paused_sync_when_synced_then_it_says_who_and_no_run_is_made(
+        self, cli: Cli, server: DemoServer, database: Database, options: tuple[str, ...]
+    ):
+        queue = make_queue(database, make_connection(database, base_url=server.url))
+        begun = "SELECT process_count, last_dagster_run_id AS run FROM sync_queue"
+        before = row(database, begun)
+        pause(database, str(queue.id), by="ann", reason="the shop moves")
+
+        ran = sync(cli, *options)
+
+        told = str(ran.error) if "--json" in options else ran.stderr
+        assert ran.exit_code == 2
+        assert "It is paused by ann: the shop moves" in told
+        assert f"sync-pipeline resume {queue.id}" in told
+        assert "goes on there" not in told
+        assert row(database, begun) == before
+        assert server.requests == ()
+
+
 class TestInterrupt:
     @pytest.mark.parametrize("as_json", [False, True])
     def test_given_ctrl_c_while_it_reads_when_synced_then_it_stops_and_can_go_on(
@@ -182,6 +204,23 @@ class TestWrongInput:
 
         assert (ran.exit_code, ran.error["code"]) == (2, "connection.secret_missing")
         assert queues(database) == 0
+
+    @pytest.mark.parametrize(
+        ("standing", "said"),
+        [(None, "without an idempotency key"), ("k0", "under another idempotency key")],
+    )
+    def test_given_a_sync_open_when_a_key_is_given_then_the_key_is_what_differs(
+        self, cli: Cli, server: DemoServer, database: Database, standing: str | None, said: str
+    ):
+        make_connection(database, base_url=server.url)
+        key = [] if standing is None else ["--idempotency-key", standing]
+        sync(cli, "--entity", "products", "--no-wait", *key)
+
+        ran = sync(cli, "--entity", "products", "--no-wait", "--idempotency-key", "k1")
+
+        assert ran.exit_code == 2
+        assert f"is open {said}" in ran.stderr
+        assert "Finish it first: sync-pipeline sync shop --entity products." in ran.stderr
 
     def test_given_another_sync_open_when_synced_then_it_says_which(
         self, cli: Cli, server: DemoServer, database: Database

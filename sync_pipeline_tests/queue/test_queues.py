@@ -61,7 +61,7 @@ class TestOpening:
     ):
         start(database, shop, filters=Filters(limit=3))
 
-        with pytest.raises(QueueOpenError, match=r"sync-pipeline sync shop --limit 3\.$"):
+        with pytest.raises(QueueOpenError, match=r"sync shop --entity customers --limit 3\.$"):
             start(database, shop)
 
     def test_given_a_key_when_used_again_then_the_first_queue_open_or_finished(
