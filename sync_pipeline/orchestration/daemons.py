@@ -25,10 +25,9 @@ from sync_pipeline.settings import DatabaseSettings
 
 # Daemons tell that they live every 30 seconds.
 _STALE_SECONDS: Final = 120.0
-_START_DAEMON: Final = (
-    "Start it: sync-pipeline dev, or dagster-daemon run. If none is meant to run: "
-    "dagster-daemon wipe."
-)
+_START_DAEMON: Final = "Start it: dagster-daemon run. If none is meant to run: dagster-daemon wipe."
+# Where there is no deployment a daemon runs as long as `dev` does: that it ended is no fault.
+_RUN_DEV: Final = "While `sync-pipeline dev` runs there is one; without it nothing is retried."
 # Dagster connects anew for each question: heartbeats are not asked for at every scrape.
 _ASK_SECONDS: Final = 10.0
 
@@ -44,7 +43,7 @@ def dagster_checks(settings: DatabaseSettings, database: Database) -> list[Check
         seen = "Dagster has not run on this database yet"
         return [Check("dagster storage", Status.WARN, seen, "The first sync makes its storage.")]
     with instance:
-        return instance_checks(instance)
+        return instance_checks(instance, is_deployed=_deployed_home() is not None)
 
 
 def daemon_check(
@@ -52,6 +51,7 @@ def daemon_check(
     required: Iterable[str],
     *,
     is_needed: bool,
+    is_deployed: bool,
     now_seconds: float,
 ) -> Check:
     """Whether the Dagster daemon lives. Pure.
@@ -60,19 +60,21 @@ def daemon_check(
         heartbeats: by daemon type, the last of each that ever ran.
         required: the daemon types that must live.
         is_needed: a sensor or a schedule is on.
+        is_deployed: somebody sees to it that a daemon runs, so that its absence is a failure.
         now_seconds: of 1970.
     """
     kinds = sorted(required)
+    absence, remedy = (Status.FAIL, _START_DAEMON) if is_deployed else (Status.WARN, _RUN_DEV)
     ages = {kind: now_seconds - heartbeats[kind].timestamp for kind in kinds if kind in heartbeats}
     if not ages and not is_needed:
         seen = "none has ever run: syncs start by hand only, and nothing is retried by itself"
-        return Check("dagster daemon", Status.WARN, seen, _START_DAEMON)
+        return Check("dagster daemon", Status.WARN, seen, remedy)
     silent = [kind for kind in kinds if ages.get(kind, _STALE_SECONDS + 1) > _STALE_SECONDS]
     if silent:
         oldest = max((ages[kind] for kind in silent if kind in ages), default=None)
         since = "ever" if oldest is None else f"for {oldest:.0f} s"
         seen = f"no sign of life {since}: {', '.join(silent)}"
-        return Check("dagster daemon", Status.FAIL, seen, _START_DAEMON)
+        return Check("dagster daemon", absence, seen, remedy)
     ailing = [kind for kind in kinds if heartbeats[kind].errors]
     if ailing:
         seen = f"lives, and reports errors: {', '.join(ailing)}"
@@ -80,8 +82,8 @@ def daemon_check(
     return Check("dagster daemon", Status.OK, f"lives, {max(ages.values(), default=0):.0f} s ago")
 
 
-def instance_checks(instance: dg.DagsterInstance) -> list[Check]:
-    """The storage answers, and the daemon lives."""
+def instance_checks(instance: dg.DagsterInstance, *, is_deployed: bool) -> list[Check]:
+    """The storage answers, and the daemon lives; `is_deployed` as of `daemon_check`."""
     heartbeats = instance.get_daemon_heartbeats()
     is_needed = any(
         one.status in (InstigatorStatus.RUNNING, InstigatorStatus.DECLARED_IN_CODE)
@@ -90,7 +92,13 @@ def instance_checks(instance: dg.DagsterInstance) -> list[Check]:
     required = instance.get_required_daemon_types()
     return [
         Check("dagster storage", Status.OK, "answers"),
-        daemon_check(heartbeats, required, is_needed=is_needed, now_seconds=time.time()),
+        daemon_check(
+            heartbeats,
+            required,
+            is_needed=is_needed,
+            is_deployed=is_deployed,
+            now_seconds=time.time(),
+        ),
     ]
 
 
@@ -100,12 +108,17 @@ def existing_instance(settings: DatabaseSettings, database: Database) -> dg.Dags
     A deployment's, when DAGSTER_HOME and the variable of its storage say where it is; else that of
     the commands, in the database `dagster` beside ours.
     """
-    home = os.environ.get("DAGSTER_HOME", "")
-    if os.environ.get(STORAGE_VARIABLE) and home and (Path(home) / "dagster.yaml").is_file():
+    if home := _deployed_home():
         return dg.DagsterInstance.from_config(home)
     with database.owner() as conn:
         row = conn.execute("SELECT FROM pg_database WHERE datname = 'dagster'").fetchone()
     return None if row is None else ensure_instance(settings, database.url)
+
+
+def _deployed_home() -> str | None:
+    home = os.environ.get("DAGSTER_HOME", "")
+    is_there = os.environ.get(STORAGE_VARIABLE) and home and (Path(home) / "dagster.yaml").is_file()
+    return home if is_there else None
 
 
 class DaemonCollector(Collector):

@@ -66,8 +66,8 @@ def switch_on_a_sensor(instance: dg.DagsterInstance) -> None:
     )
 
 
-def daemon_of(instance: dg.DagsterInstance) -> Check:
-    storage, daemon = instance_checks(instance)
+def daemon_of(instance: dg.DagsterInstance, *, is_deployed: bool = True) -> Check:
+    storage, daemon = instance_checks(instance, is_deployed=is_deployed)
     assert (storage.name, storage.status) == ("dagster storage", Status.OK)
     return daemon
 
@@ -100,6 +100,20 @@ def test_given_a_daemon_that_went_silent_then_it_fails_and_says_for_how_long(
 
     assert daemon_of(fresh).status is Status.FAIL
     assert "no sign of life for 50" in daemon_of(fresh).seen
+
+
+def test_given_dev_has_ended_in_a_checkout_then_its_daemon_is_only_missed(
+    fresh: dg.DagsterInstance,
+) -> None:
+    switch_on_a_sensor(fresh)
+    beat(fresh, age_seconds=500)
+
+    check = daemon_of(fresh, is_deployed=False)
+
+    assert check.status is Status.WARN
+    assert "no sign of life for 50" in check.seen
+    assert "sync-pipeline dev" in check.remedy
+    assert "wipe" not in check.remedy
 
 
 def test_given_one_of_its_parts_is_missing_then_that_one_is_named(
