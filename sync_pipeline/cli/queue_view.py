@@ -78,7 +78,7 @@ def _facts(now: Standing) -> list[tuple[str, str]]:
         ("unchanged", number(it.unchanged_count)),
         ("progress", _progress(now)),
         ("batches", live_view.batches(now.batches)),
-        ("stage", f"{now.stage}, {_starts(it.process_count)}"),
+        ("stage", f"{now.stage}, {_starts(now)}"),
         ("lifetime value", f"rule {now.lifetime_value_rule}"),
         ("organization", said(now.org_id)),
         ("started", f"{moment(now.created_at)} UTC{_by(now)}"),
@@ -105,6 +105,8 @@ def _read(now: Standing) -> str:
     if now.stage == "extract":
         it = now.progress
         return f"{number(it.processed_count)} of {number(it.total_count)} so far"
+    if now.is_over and now.source_total is None:
+        return f"{number(now.scanned_count)}, it ended before the store was read"
     return f"{number(now.scanned_count)} of {number(now.source_total)} ({proof})"
 
 
@@ -123,11 +125,15 @@ def _lines(now: Standing) -> str:
     return f"{number(now.line_count)}: {parts}"
 
 
-def _starts(count: int) -> str:
-    return {0: "not started yet", 1: "started once"}.get(count, f"started {count} times")
+def _starts(now: Standing) -> str:
+    count = now.progress.process_count
+    never = "never started" if now.is_over else "not started yet"
+    return {0: never, 1: "started once"}.get(count, f"started {count} times")
 
 
 def _progress(now: Standing) -> str:
+    if now.is_over and not now.line_count and now.progress.state != "done":
+        return "none: it ended before there were lines"
     pace = live_view.pace(now)
     return f"{now.progress.completion_percent:g} % of the {now.unit}{f', {pace}' if pace else ''}"
 

@@ -7,6 +7,8 @@ import pytest
 from sync_pipeline.cli import status as status_command
 from sync_pipeline.entities.woocommerce_customers import CUSTOMERS
 from sync_pipeline.postgres.database import Database
+from sync_pipeline.queue.actions import cancel
+from sync_pipeline.queue.queues import open_queue
 from sync_pipeline.stages.upsert import upsert
 from sync_pipeline_tests.cli.conftest import Cli
 from sync_pipeline_tests.factories import (
@@ -63,6 +65,21 @@ class TestOne:
         apply_records(database, make_connection(database), [customer(1, email="[red]x[/nope]")])
 
         assert "[red]x[/nope]" in cli("status", "--latest").stdout
+
+    def test_given_a_cancelled_sync_that_never_began_when_printed_then_nothing_is_yet_to_come(
+        self, cli: Cli, database: Database
+    ):
+        queue, _ = open_queue(
+            database, make_connection(database), "customers", settings=queue_settings()
+        )
+        cancel(database, str(queue.id), by="ann", reason=None)
+
+        shown = cli("status", "--latest").stdout
+
+        assert "finished, never started" in shown
+        assert "it ended before the store was read" in shown
+        assert "none: it ended before there were lines" in shown
+        assert not any(words in shown for words in ("not started yet", "100 %", "?"))
 
     def test_given_no_uuid_when_asked_then_it_is_wrong_input(self, cli: Cli):
         ran = cli("status", "17", "--json")
