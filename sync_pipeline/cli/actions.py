@@ -37,81 +37,39 @@ Wait = Annotated[
 
 _UNFINISHED = ("draft", "processing")
 
-retry_app = typer.Typer(add_completion=False)
-force_done_app = typer.Typer(add_completion=False)
-pause_app = typer.Typer(add_completion=False)
-resume_app = typer.Typer(add_completion=False)
-cancel_app = typer.Typer(add_completion=False)
 
+def _app(action: Action, words: str, *, is_worked: bool = False) -> typer.Typer:
+    """The command of one action.
 
-@retry_app.command()
-def retry(
-    queue: QueueArgument = None,
-    *,
-    latest: Latest = False,
-    by: By = None,
-    reason: Reason = None,
-    wait: Wait = False,
-    as_json: output.AsJson = False,
-) -> None:
-    """Try a sync's failed lines again, after what was wrong is mended; a finished sync reopens.
-
-    Each line has all its tries again. Records that the store could not serve are read again.
+    Args:
+        words: its help.
+        is_worked: the sync may have work afterwards, so there is --wait.
     """
-    _act(actions.retry, queue, latest=latest, by=by, reason=reason, wait=wait, as_json=as_json)
+    app = typer.Typer(add_completion=False)
 
+    def act(
+        queue: QueueArgument = None,
+        *,
+        latest: Latest = False,
+        by: By = None,
+        reason: Reason = None,
+        as_json: output.AsJson = False,
+    ) -> None:
+        _act(action, queue, latest=latest, by=by, reason=reason, as_json=as_json)
 
-@force_done_app.command()
-def force_done(
-    queue: QueueArgument = None,
-    *,
-    latest: Latest = False,
-    by: By = None,
-    reason: Reason = None,
-    as_json: output.AsJson = False,
-) -> None:
-    """Cancel what is left of a sync, failed lines too, and call it done."""
-    _act(actions.force_done, queue, latest=latest, by=by, reason=reason, as_json=as_json)
+    def act_and_work(
+        queue: QueueArgument = None,
+        *,
+        latest: Latest = False,
+        by: By = None,
+        reason: Reason = None,
+        wait: Wait = False,
+        as_json: output.AsJson = False,
+    ) -> None:
+        _act(action, queue, latest=latest, by=by, reason=reason, wait=wait, as_json=as_json)
 
-
-@pause_app.command()
-def pause(
-    queue: QueueArgument = None,
-    *,
-    latest: Latest = False,
-    by: By = None,
-    reason: Reason = None,
-    as_json: output.AsJson = False,
-) -> None:
-    """Stop a sync after the batch in hand; `resume` lets it go on there."""
-    _act(actions.pause, queue, latest=latest, by=by, reason=reason, as_json=as_json)
-
-
-@resume_app.command()
-def resume(
-    queue: QueueArgument = None,
-    *,
-    latest: Latest = False,
-    by: By = None,
-    reason: Reason = None,
-    wait: Wait = False,
-    as_json: output.AsJson = False,
-) -> None:
-    """Let a paused sync go on where it stopped."""
-    _act(actions.resume, queue, latest=latest, by=by, reason=reason, wait=wait, as_json=as_json)
-
-
-@cancel_app.command()
-def cancel(
-    queue: QueueArgument = None,
-    *,
-    latest: Latest = False,
-    by: By = None,
-    reason: Reason = None,
-    as_json: output.AsJson = False,
-) -> None:
-    """Cancel what is not done of a sync, for good; what is done stays."""
-    _act(actions.cancel, queue, latest=latest, by=by, reason=reason, as_json=as_json)
+    app.command(help=words)(act_and_work if is_worked else act)
+    return app
 
 
 def _act(
@@ -180,3 +138,21 @@ def _counts(result: ActionResult) -> str:
         "cancelled": result.cancelled_count,
     }
     return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "no lines"
+
+
+retry_app = _app(
+    actions.retry,
+    "Try a sync's failed lines again, after what was wrong is mended; a finished sync reopens.\n\n"
+    "Each line has all its tries again. Records that the store could not serve are read again.",
+    is_worked=True,
+)
+force_done_app = _app(
+    actions.force_done, "Cancel what is left of a sync, failed lines too, and call it done."
+)
+pause_app = _app(
+    actions.pause, "Stop a sync after the batch in hand; `resume` lets it go on there."
+)
+resume_app = _app(actions.resume, "Let a paused sync go on where it stopped.", is_worked=True)
+cancel_app = _app(
+    actions.cancel, "Cancel what is not done of a sync, for good; what is done stays."
+)

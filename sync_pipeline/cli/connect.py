@@ -31,6 +31,29 @@ _LOOKS_LIKE_A_KEY = re.compile(r"c[ks]_[0-9A-Za-z]{16,}")
 _ROLE = re.compile(r"[a-z0-9_-]{1,60}")
 
 
+# What is said of a store.
+Org = Annotated[str, typer.Option(help="The organization it belongs to.")]
+Url = Annotated[str, typer.Option(help="The store's address, https://shop.example.")]
+KeyEnv = Annotated[str, typer.Option(help="Environment variable of the consumer key.")]
+SecretEnv = Annotated[str, typer.Option(help="Environment variable of the consumer secret.")]
+Role = Annotated[
+    str | None, typer.Option(help="Accounts to read; WooCommerce's own default is customer.")
+]
+RequestsPerSecond = Annotated[
+    float | None,
+    typer.Option(min=0, max=1000, help="To this store, of all processes; 0: no limit."),
+]
+EveryMinutes = Annotated[
+    int | None,
+    typer.Option(
+        min=0, help="Minutes between its scheduled syncs; 0: none. SYNC_DELTA_EVERY_MINUTES, 60."
+    ),
+]
+Entities = Annotated[
+    str | None, typer.Option(help="What schedules sync of it, with commas between; customers.")
+]
+
+
 @app.callback()
 def systems() -> None:
     """Register a remote system."""
@@ -40,38 +63,19 @@ def systems() -> None:
 def woocommerce(  # noqa: PLR0913  (its options)
     name: Annotated[str, typer.Argument(help="What to call it: a-z, 0-9, - and _.")],
     *,
-    org: Annotated[str, typer.Option(help="The organization it belongs to.")],
-    url: Annotated[str, typer.Option(help="The store's address, https://shop.example.")],
-    key_env: Annotated[str, typer.Option(help="Environment variable of the consumer key.")],
-    secret_env: Annotated[str, typer.Option(help="Environment variable of the consumer secret.")],
-    role: Annotated[
-        str | None, typer.Option(help="Accounts to read; WooCommerce's own default is customer.")
-    ] = None,
-    requests_per_second: Annotated[
-        float | None,
-        typer.Option(min=0, max=1000, help="To this store, of all processes; 0: no limit."),
-    ] = None,
-    every_minutes: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="Minutes between its scheduled syncs; 0: none. SYNC_DELTA_EVERY_MINUTES, 60.",
-        ),
-    ] = None,
-    entities: Annotated[
-        str | None,
-        typer.Option(help="What schedules sync of it, with commas between; customers."),
-    ] = None,
+    org: Org,
+    url: Url,
+    key_env: KeyEnv,
+    secret_env: SecretEnv,
+    role: Role = None,
+    requests_per_second: RequestsPerSecond = None,
+    every_minutes: EveryMinutes = None,
+    entities: Entities = None,
     as_json: output.AsJson = False,
 ) -> None:
     """Register a WooCommerce store, or change the one of that name."""
     base_url = normalize_base_url(url)
-    for option, variable in (("--key-env", key_env), ("--secret-env", secret_env)):
-        _require_variable_name(option, variable)
-    if role is not None and not _ROLE.fullmatch(role):
-        raise InputError(f"{role!r} is not a role.", remedy="Such as all, customer, subscriber.")
-    if requests_per_second is not None and math.isnan(requests_per_second):
-        raise InputError("nan is not a rate.", remedy="Give requests a second, or 0: no limit.")
+    _require_sound(key_env, secret_env, role, requests_per_second)
     with Database.open(DatabaseSettings()) as database:
         connection = _register(
             database,
@@ -86,6 +90,13 @@ def woocommerce(  # noqa: PLR0913  (its options)
                 **{EVERY_MINUTES: every_minutes, SCHEDULED_ENTITIES: _entities(entities)},
             ),
         )
+    _print(connection, key_env, secret_env, as_json=as_json)
+
+
+def _print(
+    connection: connections.Connection, key_env: str, secret_env: str, *, as_json: bool
+) -> None:
+    """What is registered now, which variables are still to be set, and what comes next."""
     unset = [variable for variable in (key_env, secret_env) if not os.environ.get(variable)]
     if as_json:
         output.print_json(
@@ -106,6 +117,18 @@ def woocommerce(  # noqa: PLR0913  (its options)
     if unset:
         typer.echo(f"Not set in this shell yet: {', '.join(unset)}.")
     typer.echo(f"Next: sync-pipeline doctor {connection.name}")
+
+
+def _require_sound(
+    key_env: str, secret_env: str, role: str | None, requests_per_second: float | None
+) -> None:
+    """Refuse what no store can be read with, before anything is written."""
+    for option, variable in (("--key-env", key_env), ("--secret-env", secret_env)):
+        _require_variable_name(option, variable)
+    if role is not None and not _ROLE.fullmatch(role):
+        raise InputError(f"{role!r} is not a role.", remedy="Such as all, customer, subscriber.")
+    if requests_per_second is not None and math.isnan(requests_per_second):
+        raise InputError("nan is not a rate.", remedy="Give requests a second, or 0: no limit.")
 
 
 def _entities(given: str | None) -> list[str] | None:

@@ -21,31 +21,37 @@ from sync_pipeline.settings import DatabaseSettings
 app = typer.Typer(add_completion=False)
 
 
+# What may be asked of a sync.
+Entity = Annotated[str, typer.Option(help="What to sync.")]
+Limit = Annotated[int | None, typer.Option(help="Only the first N records by id.")]
+Email = Annotated[str | None, typer.Option(help="Only the account with this address.")]
+ExternalId = Annotated[
+    str | None, typer.Option(help="Only the record with this id in the remote system.")
+]
+BatchSize = Annotated[int | None, typer.Option(help="Lines a batch; SYNC_QUEUE_BATCH_SIZE, 500.")]
+IdempotencyKey = Annotated[
+    str | None, typer.Option(help="The same key again is the same sync, resumed.")
+]
+Full = Annotated[bool, typer.Option("--full", help="Read everything again, not only what changed.")]
+CreatedBy = Annotated[str | None, typer.Option(help="Who asks for it; you, when left out.")]
+NoWait = Annotated[
+    bool, typer.Option("--no-wait", help="Leave the work to a running Dagster daemon.")
+]
+
+
 @app.command()
 def sync(  # noqa: PLR0913  (its options)
     name: Annotated[str, typer.Argument(help="The connection.")],
     *,
-    entity: Annotated[str, typer.Option(help="What to sync.")] = "customers",
-    limit: Annotated[int | None, typer.Option(help="Only the first N records by id.")] = None,
-    email: Annotated[str | None, typer.Option(help="Only the account with this address.")] = None,
-    external_id: Annotated[
-        str | None, typer.Option(help="Only the record with this id in the remote system.")
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(help="Lines a batch; SYNC_QUEUE_BATCH_SIZE, 500.")
-    ] = None,
-    idempotency_key: Annotated[
-        str | None, typer.Option(help="The same key again is the same sync, resumed.")
-    ] = None,
-    full: Annotated[
-        bool, typer.Option("--full", help="Read everything again, not only what changed.")
-    ] = False,
-    created_by: Annotated[
-        str | None, typer.Option(help="Who asks for it; you, when left out.")
-    ] = None,
-    no_wait: Annotated[
-        bool, typer.Option("--no-wait", help="Leave the work to a running Dagster daemon.")
-    ] = False,
+    entity: Entity = "customers",
+    limit: Limit = None,
+    email: Email = None,
+    external_id: ExternalId = None,
+    batch_size: BatchSize = None,
+    idempotency_key: IdempotencyKey = None,
+    full: Full = False,
+    created_by: CreatedBy = None,
+    no_wait: NoWait = False,
     as_json: output.AsJson = False,
 ) -> None:
     """Bring one entity of a connection up to date, through Dagster.
