@@ -1,7 +1,9 @@
 """The files of deploy/ agree with each other and with the instance of a checkout."""
 
 import configparser
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,24 @@ class TestFiles:
         }
 
         assert named - set(example_variables()) == set()
+
+    def test_given_the_example_then_a_shell_reads_the_same_values_as_systemd(self):
+        example = DEPLOY / "environment.example"
+
+        read = subprocess.run(
+            ["sh", "-euc", f"set -a; . '{example}'; set +a; env -0"],
+            env={"PATH": os.defpath},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+
+        environment = dict(one.split("=", 1) for one in read.stdout.split("\0") if one)
+        variables = example_variables()
+        assert read.stderr == ""
+        assert {name: environment.get(name) for name in variables} == variables
+        assert "&" in variables["DATABASE_URL"]
 
     def test_given_the_example_then_it_holds_no_secret(self):
         text = (DEPLOY / "environment.example").read_text()
