@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -7,6 +8,7 @@ import pytest
 
 from sync_pipeline.demo import DemoServer, Fault, made_store
 from sync_pipeline.entities import CUSTOMERS
+from sync_pipeline.orchestration.assets import entity_assets
 from sync_pipeline.orchestration.results import asset_key
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.queues import Queue
@@ -157,6 +159,22 @@ class TestASync:
 
         assert shown["store"].startswith("http://127.0.0.1:")
         assert "consumer_key" not in str(shown)
+
+
+class TestFreshness:
+    def test_given_the_assets_then_a_certificate_of_yesterday_is_stale_and_three_hours_warn(self):
+        specs = [spec for asset in entity_assets(CUSTOMERS) for spec in asset.specs]
+
+        policies = {spec.key.path[-1]: spec.freshness_policy for spec in specs}
+
+        assert policies == {
+            "pages": None,
+            "queue": None,
+            "applied": None,
+            "reconciled": dg.FreshnessPolicy.time_window(
+                fail_window=timedelta(hours=26), warn_window=timedelta(hours=3)
+            ),
+        }
 
 
 class TestTroubleOnTheWay:
