@@ -1,7 +1,8 @@
 -- Give the failed lines of a queue their tries back, and open it again where it was finished.
 -- Caller: queue.actions.retry, after actions/hold.sql.
 -- Index: sync_line_written_idx, sync_record_pkey, sync_batch_lines_idx, sync_batch_pkey,
---   sync_line_pkey, sync_page_pkey, sync_queue_pkey, sync_queue_open_idx (unique: another open queue is refused).
+--   sync_line_pkey, sync_page_pkey, sync_queue_pkey, sync_queue_open_idx (unique: another open
+--   queue is refused).
 -- Why a new pass: lines that were never written follow their batch in pass 1 and are done in later
 --   ones. Why attempt starts at the passes so far: the difference counts claims that came to nothing.
 -- Why superseded: a later sync has applied newer content of the record; ours would undo it.
