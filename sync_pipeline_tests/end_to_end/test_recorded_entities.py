@@ -9,7 +9,9 @@ import pytest
 from sync_pipeline.demo import DemoServer, recorded_store
 from sync_pipeline.entities import ENTITIES, entity_of
 from sync_pipeline.postgres.database import Database
+from sync_pipeline.reports.gathering import gather
 from sync_pipeline_tests.conftest import make_organization, settings_for
+from sync_pipeline_tests.end_to_end.test_recorded_store import segment_of
 from sync_pipeline_tests.entities.projecting import recorded
 from sync_pipeline_tests.factories import make_connection, row, rows, run_sync
 
@@ -146,6 +148,120 @@ class TestUnchanged:
         assert (again.enqueued.lines, again.verdict.agree) == (0, True)
         assert again.coverage.is_delta
         assert sum(calls(server).values()) <= 5
+
+
+@pytest.fixture(scope="module")
+def report(after_first_sync):
+    database, shop, *_ = after_first_sync
+    return gather(database, shop)
+
+
+@pytest.fixture(scope="module")
+def all_orders():
+    """The recorded orders, with what was given back and the month."""
+    listed = pd.DataFrame(recorded("orders"))
+    listed["gross"] = listed["total"].map(Decimal)
+    listed["amounts"] = listed["refunds"].map(lambda all_: [-Decimal(one["total"]) for one in all_])
+    listed["refunded"] = listed["amounts"].map(lambda amounts: sum(amounts, Decimal(0)))
+    listed["month"] = listed["date_created_gmt"].str[:7]
+    return listed
+
+
+def sold(orders):
+    return orders[orders["status"].isin(["completed", "processing", "on-hold", "refunded"])]
+
+
+def by(table, *keys):
+    """The rows of a table by their keys, as dicts."""
+    return table.set_index(list(keys)).to_dict("index")
+
+
+class TestReport:
+    def test_given_the_recorded_orders_then_revenue_agrees_by_month_and_currency(
+        self, report, all_orders
+    ):
+        groups = sold(all_orders).groupby(["month", "currency"])
+        theirs = groups[["gross", "refunded"]].sum().assign(orders=groups.size())
+        theirs["net"] = theirs["gross"] - theirs["refunded"]
+
+        ours = by(report.section("revenue").frame, "month", "currency")
+
+        assert ours == theirs.to_dict("index")
+        assert "Left out: 187 cancelled, 114 failed, 152 pending." in report.section("revenue").note
+
+    def test_given_the_recorded_refunds_then_each_is_counted_in_its_currency(
+        self, report, all_orders
+    ):
+        theirs = {
+            currency: (
+                sum(map(len, orders["amounts"])),
+                int((orders["refunded"] > 0).sum()),
+                orders["refunded"].sum(),
+                round(100 * orders["refunded"].sum() / orders["gross"].sum(), 2),
+            )
+            for currency, orders in sold(all_orders).groupby("currency")
+        }
+
+        assert {
+            one["currency"]: (one["refunds"], one["orders"], one["amount"], one["share_percent"])
+            for one in report.section("refunds").rows()
+        } == theirs
+        assert sum(one["refunds"] for one in report.section("refunds").rows()) == 249
+
+    def test_given_the_recorded_customers_then_segments_and_their_worth_agree(
+        self, report, all_orders
+    ):
+        accounts = pd.DataFrame(recorded("customers")).set_index("id")
+        mine = all_orders[all_orders["customer_id"].isin(accounts.index)]
+        worth = mine.groupby("customer_id")["gross"].sum()
+        completed = mine[mine["status"] == "completed"].groupby("customer_id").size()
+        people = pd.DataFrame({"worth": worth, "completed": completed}, index=accounts.index)
+        people["completed"] = people["completed"].fillna(0)
+        people["segment"] = [
+            segment_of(0 if pd.isna(value) else value, n)
+            for value, n in zip(people["worth"], people["completed"], strict=True)
+        ]
+        people["status"] = people["completed"].gt(0).map({True: "active", False: "prospect"})
+        keys = ["segment", "status"]
+
+        ours = by(report.section("customers").frame, *keys)
+        assert ours == people.groupby(keys).size().to_frame("customers").to_dict("index")
+
+        groups = (
+            mine.drop(columns="status")
+            .join(people[keys], on="customer_id")
+            .groupby([*keys, "currency"])
+        )
+        assert by(report.section("lifetime_values").frame, *keys, "currency") == (
+            groups["gross"]
+            .sum()
+            .to_frame("lifetime_value")
+            .assign(customers=groups["customer_id"].nunique())
+            .to_dict("index")
+        )
+
+    def test_given_lifetime_values_then_over_currencies_they_are_those_of_the_customers(
+        self, after_first_sync, report
+    ):
+        ours = frame(after_first_sync[0], "SELECT sum(lifetime_value) AS worth FROM customer")
+
+        assert report.section("lifetime_values").frame["lifetime_value"].sum() == ours["worth"][0]
+
+    def test_given_recorded_stock_then_what_was_sold_and_is_not_there_is_told(self, report):
+        listed = recorded("products") + recorded("variations")
+        theirs = {
+            str(one["id"]): Decimal(one["stock_quantity"])
+            for one in listed
+            if one["manage_stock"] is True and one["stock_quantity"] < 0
+        }
+
+        levels = report.section("stock_below_zero")
+        assert {one["id"]: one["level"] for one in levels.rows()} == theirs
+
+    def test_given_nothing_failed_then_the_section_says_so(self, report):
+        failures = report.section("failures")
+
+        assert (failures.frame.empty, failures.note, failures.is_synced) == (True, "None.", True)
 
 
 def test_entities_are_declared_after_what_they_depend_on():
