@@ -17,6 +17,7 @@ import time
 
 from sync_pipeline.demo.auth import DEMO_KEY, DEMO_SECRET
 from sync_pipeline.entities import CUSTOMERS
+from sync_pipeline.postgres import database as database_module
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue import completion
 from sync_pipeline.queue.queues import begin, open_queue, queue_status
@@ -61,6 +62,8 @@ def drive(arguments):
     """Run or resume the sync of that key; the numbers at its end."""
     completions = Completions(arguments.stop_at)
     completion.complete = completions
+    # Who is stopped here is to be refused by the fence when it wakes, not cut before.
+    database_module._IDLE_SECONDS = 600
     settings = queue_settings(
         batch_size=arguments.batch_size,
         lease_seconds=arguments.lease_seconds,
