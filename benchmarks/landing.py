@@ -16,7 +16,8 @@ from benchmarks.throwaway import Bench, Connection
 from sync_pipeline.demo.made_customers import FIRST_CUSTOMER_ID, MadeCustomers
 from sync_pipeline.entities.woocommerce_customers import CUSTOMERS
 from sync_pipeline.postgres.statements import statement
-from sync_pipeline.queue.queues import Queue, begin, open_queue
+from sync_pipeline.queue.opening import open_queue
+from sync_pipeline.queue.queues import Queue, begin
 from sync_pipeline.settings import QueueSettings
 from sync_pipeline.sources.connections import connect
 

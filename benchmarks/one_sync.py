@@ -17,7 +17,8 @@ from benchmarks.throwaway import settings_for
 from sync_pipeline.demo.auth import DEMO_KEY, DEMO_SECRET
 from sync_pipeline.entities.woocommerce_customers import CUSTOMERS
 from sync_pipeline.postgres.database import Database
-from sync_pipeline.queue.queues import begin, open_queue
+from sync_pipeline.queue.opening import open_queue
+from sync_pipeline.queue.queues import begin
 from sync_pipeline.settings import QueueSettings, SourceSettings
 from sync_pipeline.sources.connections import connect
 from sync_pipeline.sources.woocommerce.client import WooCommerceClient

@@ -13,7 +13,8 @@ from benchmarks.landing import empty_tables_of_a_sync
 from benchmarks.measure import Figure, Subject, Target
 from benchmarks.throwaway import Bench, Server, open_bench
 from sync_pipeline.postgres.statements import statement
-from sync_pipeline.queue.queues import Queue, begin, open_queue
+from sync_pipeline.queue.opening import open_queue
+from sync_pipeline.queue.queues import Queue, begin
 from sync_pipeline.settings import QueueSettings
 from sync_pipeline.sources.connections import connect
 

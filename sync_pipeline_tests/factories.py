@@ -22,7 +22,8 @@ from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.completion import Outcome
 from sync_pipeline.queue.filters import Filters
-from sync_pipeline.queue.queues import Queue, begin, find_queue, open_queue
+from sync_pipeline.queue.opening import open_queue
+from sync_pipeline.queue.queues import Queue, begin, find_queue
 from sync_pipeline.settings import QueueSettings, SourceSettings
 from sync_pipeline.sources.connections import Connection, connect
 from sync_pipeline.sources.protocol import Page, PageRequest, Source

@@ -1,5 +1,5 @@
 -- Make a queue, unless one of this connection and entity is open or has this idempotency key.
--- Caller: queue.queues.open_queue.
+-- Caller: queue.opening.open_queue.
 -- Index: sync_queue_open_idx, sync_queue_idempotency_idx (both unique: a race ends in no row).
 INSERT INTO sync_queue (
     org_id, connection_id, entity, queue_name, source_system, idempotency_key, filters,

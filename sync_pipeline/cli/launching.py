@@ -15,7 +15,8 @@ from sync_pipeline.errors import UnknownQueueError
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.failures import forgive
 from sync_pipeline.queue.filters import Filters
-from sync_pipeline.queue.queues import Queue, latest_queue, open_queue
+from sync_pipeline.queue.opening import open_queue
+from sync_pipeline.queue.queues import Queue, latest_queue
 from sync_pipeline.queue.stops import refuse_if_paused
 from sync_pipeline.settings import DatabaseSettings, QueueSettings, require_valid
 from sync_pipeline.sources.connections import Connection, find_connection

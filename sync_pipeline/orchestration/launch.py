@@ -23,7 +23,8 @@ from sync_pipeline.orchestration.tags import PARTITION_TAG
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.queue.heartbeat import announce
-from sync_pipeline.queue.queues import Queue, find_queue, open_queue
+from sync_pipeline.queue.opening import open_queue
+from sync_pipeline.queue.queues import Queue, find_queue
 from sync_pipeline.queue.stops import refuse_if_paused
 from sync_pipeline.settings import QueueSettings
 from sync_pipeline.sources.connections import find_connection

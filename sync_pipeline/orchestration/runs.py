@@ -22,7 +22,8 @@ from sync_pipeline.orchestration.tags import (
     QUEUE_TAG,
 )
 from sync_pipeline.postgres.database import Database
-from sync_pipeline.queue.queues import Queue, Stage, begin, find_queue, latest_queue, open_queue
+from sync_pipeline.queue.opening import open_queue
+from sync_pipeline.queue.queues import Queue, Stage, begin, find_queue, latest_queue
 from sync_pipeline.sources.connections import Connection, find_connection
 
 _ORDER: Final[tuple[Stage, ...]] = ("extract", "enqueue", "apply", "finished")

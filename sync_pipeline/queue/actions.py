@@ -18,14 +18,8 @@ from sync_pipeline.postgres.database import Database, DictConnection
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.action_results import ActionResult, in_words, result_of
 from sync_pipeline.queue.decisions import ActionName, decide, situation_of
-from sync_pipeline.queue.queues import (
-    Queue,
-    QueueOpenError,
-    find_queue,
-    finish_held,
-    queue_status,
-    record_activity,
-)
+from sync_pipeline.queue.opening import QueueOpenError
+from sync_pipeline.queue.queues import Queue, find_queue, finish_held, queue_status, record_activity
 
 _LOCK_TIMEOUT_SECONDS = 15  # longer than a frozen process keeps its locks (postgres/database.py)
 _ACTIVITIES: Final[Mapping[ActionName, str]] = {

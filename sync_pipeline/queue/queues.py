@@ -1,14 +1,14 @@
-"""The queue of one sync: opened once, resumed as often as needed, finished once.
+"""The queue of one sync: found, resumed as often as needed, finished once.
 
-Belongs here: the row of `sync_queue` and the stages it moves through. Does not: batches and lines
-(leases.py, completion.py), what the stages do (stages/).
+Belongs here: the row of `sync_queue` and the stages it moves through. Does not: making it
+(opening.py), batches and lines (leases.py, completion.py), what the stages do (stages/).
 """
 
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Literal, cast
+from datetime import datetime
+from typing import Any, Literal
 from uuid import UUID
 
 from psycopg import Connection as SqlConnection
@@ -17,14 +17,10 @@ from psycopg.types.json import Jsonb
 from sync_pipeline import logs
 from sync_pipeline.errors import InputError, UnknownQueueError
 from sync_pipeline.postgres.database import Database
-from sync_pipeline.postgres.ranges import range_of
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.filters import Filters
-from sync_pipeline.settings import QueueSettings
-from sync_pipeline.sources.connections import Connection
 
 Stage = Literal["extract", "enqueue", "apply", "finished"]
-
 
 _log = logs.get_logger(__name__)
 _LEVELS = {
@@ -33,12 +29,6 @@ _LEVELS = {
     "warning": logging.WARNING,
     "error": logging.ERROR,
 }
-
-
-class QueueOpenError(InputError):
-    """Another sync of this connection and entity is open, and it is not the one asked for."""
-
-    code = "queue.open"
 
 
 @dataclass(frozen=True)
@@ -72,73 +62,6 @@ class Queue:
     is_full: bool = False
 
 
-def open_queue(
-    database: Database,
-    connection: Connection,
-    entity: str,
-    *,
-    settings: QueueSettings,
-    filters: Filters | None = None,
-    idempotency_key: str | None = None,
-    created_by: str | None = None,
-    is_full: bool = False,
-) -> tuple[Queue, bool]:
-    """Open a queue, or return the one that this start means, to be resumed.
-
-    A key that was used before means that first queue, finished or not. Without a key an open
-    queue with the same filters is joined, unless everything is wanted and it reads changes only.
-
-    Returns:
-        The queue, and whether it is new.
-
-    Raises:
-        QueueOpenError: a different sync of the same connection and entity is open.
-    """
-    filters = filters or Filters()
-    with database.organization(connection.org_id) as conn:
-        if idempotency_key is not None and (
-            first := _one(conn, "by_key", connection, entity, idempotency_key)
-        ):
-            return first, False
-        made = _make(
-            conn,
-            connection,
-            entity,
-            settings,
-            {
-                "filters": Jsonb(filters.as_dict()),
-                "idempotency_key": idempotency_key,
-                "created_by": created_by,
-                "is_full": is_full,
-            },
-        )
-        if made is not None:
-            return made, True
-        standing = _one(conn, "open_one", connection, entity, None)
-    if standing is None:
-        # It finished between the two statements: the next try opens a new one.
-        return open_queue(
-            database,
-            connection,
-            entity,
-            settings=settings,
-            filters=filters,
-            idempotency_key=idempotency_key,
-            created_by=created_by,
-            is_full=is_full,
-        )
-    # The same key: another process made it between our two looks.
-    is_meant = standing.idempotency_key == idempotency_key and idempotency_key is not None
-    is_alike = standing.filters == filters and standing.is_full >= is_full
-    is_joined = idempotency_key is None and is_alike
-    if not (is_meant or is_joined):
-        # Alike, it would have been joined without a key.
-        key = "under another" if standing.idempotency_key else "without an"
-        difference = f"{key} idempotency key" if is_alike else "with other settings"
-        raise _other_is_open(standing, difference)
-    return standing, False
-
-
 def find_queue(database: Database, queue_id: str) -> Queue:
     """The queue of that public id, of whatever organization.
 
@@ -153,12 +76,12 @@ def find_queue(database: Database, queue_id: str) -> Queue:
             f"{queue_id!r} is not a queue id.", remedy="Queue ids are UUIDs: sync-pipeline status."
         ) from None
     with database.control() as conn:
-        row = conn.execute(statement("queue/find"), _selection(id=key)).fetchone()
-    if row is None:
+        queue = select_queue(conn, id=key)
+    if queue is None:
         raise UnknownQueueError(
             f"There is no queue {key}.", remedy="See `sync-pipeline status --latest`."
         )
-    return _queue(row)
+    return queue
 
 
 def latest_queue(database: Database, *, connection: str | None, entity: str | None) -> Queue:
@@ -168,15 +91,29 @@ def latest_queue(database: Database, *, connection: str | None, entity: str | No
         UnknownQueueError: there is none yet.
     """
     with database.control() as conn:
-        row = conn.execute(
-            statement("queue/find"), _selection(connection=connection, entity=entity)
-        ).fetchone()
-    if row is None:
+        queue = select_queue(conn, connection=connection, entity=entity)
+    if queue is None:
         raise UnknownQueueError(
             f"Nothing was synced yet{f' for {connection}' if connection else ''}.",
             remedy="Start one: sync-pipeline sync NAME.",
         )
-    return _queue(row)
+    return queue
+
+
+def select_queue(conn: SqlConnection[dict[str, Any]], **chosen: Any) -> Queue | None:  # noqa: ANN401
+    """The newest queue that fits all that is chosen and not None.
+
+    Args:
+        chosen: any of queue_no, id, connection (its name), entity, idempotency_key, is_open.
+    """
+    nothing = dict.fromkeys(
+        ("queue_no", "id", "connection", "entity", "idempotency_key", "is_open")
+    )
+    row = conn.execute(statement("queue/find"), nothing | chosen).fetchone()
+    if row is None:
+        return None
+    values = {name: row[name] for name in Queue.__dataclass_fields__}
+    return Queue(**values | {"filters": Filters.from_dict(row["filters"])})
 
 
 def reload(database: Database, queue: Queue) -> Queue:
@@ -264,77 +201,3 @@ def record_activity(
             "details": Jsonb(dict(details)) if details is not None else None,
         },
     )
-
-
-def _make(
-    conn: SqlConnection[dict[str, Any]],
-    connection: Connection,
-    entity: str,
-    settings: QueueSettings,
-    asked: Mapping[str, Any],
-) -> Queue | None:
-    """A new queue as it was asked for; None when one is open, or the key was used."""
-    row = conn.execute(
-        statement("queue/open"),
-        {
-            "org_id": connection.org_id,
-            "connection_id": connection.connection_id,
-            "entity": entity,
-            "queue_name": _queue_name(connection.name, entity),
-            "source_system": connection.system,
-            "batch_size": settings.batch_size,
-            "batch_delay_ms": settings.batch_delay_ms,
-            "max_retries": settings.max_retries,
-            "initial_backoff_ms": settings.initial_backoff_ms,
-            "lifetime_value_rule": settings.lifetime_value_rule,
-            **asked,
-        },
-    ).fetchone()
-    if row is None:
-        return None
-    conn.execute(statement("queue/make_ranges"), {"range_no": range_of(row["queue_no"])})
-    queue = cast(Queue, _one(conn, "by_no", connection, entity, row["queue_no"]))
-    record_activity(conn, queue, "queue_opened", "info", f"sync of {entity} opened")
-    return queue
-
-
-def _other_is_open(standing: Queue, difference: str) -> QueueOpenError:
-    """The error. `difference`: how it is open."""
-    name = standing.connection
-    options = f"--entity {standing.entity} {standing.filters.as_options()}".rstrip()
-    return QueueOpenError(
-        f"A sync of {name} {standing.entity} is open {difference}: {standing.id}.",
-        remedy=f"Finish it first: sync-pipeline sync {name} {options}.",
-    )
-
-
-def _queue_name(connection: str, entity: str) -> str:
-    return f"{connection} {entity} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}Z"
-
-
-def _one(
-    conn: SqlConnection[dict[str, Any]],
-    how: Literal["by_key", "by_no", "open_one"],
-    connection: Connection,
-    entity: str,
-    value: Any,  # noqa: ANN401
-) -> Queue | None:
-    selection = {
-        "by_key": {"connection": connection.name, "entity": entity, "idempotency_key": value},
-        "by_no": {"queue_no": value},
-        "open_one": {"connection": connection.name, "entity": entity, "is_open": True},
-    }[how]
-    row = conn.execute(statement("queue/find"), _selection(**selection)).fetchone()
-    return None if row is None else _queue(row)
-
-
-def _selection(**chosen: Any) -> dict[str, Any]:  # noqa: ANN401
-    nothing = dict.fromkeys(
-        ("queue_no", "id", "connection", "entity", "idempotency_key", "is_open")
-    )
-    return nothing | chosen
-
-
-def _queue(row: Mapping[str, Any]) -> Queue:
-    values = {name: row[name] for name in Queue.__dataclass_fields__}
-    return Queue(**values | {"filters": Filters.from_dict(row["filters"])})

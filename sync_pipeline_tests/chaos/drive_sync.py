@@ -20,7 +20,8 @@ from sync_pipeline.entities import CUSTOMERS
 from sync_pipeline.postgres import database as database_module
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue import completion
-from sync_pipeline.queue.queues import begin, open_queue, queue_status
+from sync_pipeline.queue.opening import open_queue
+from sync_pipeline.queue.queues import begin, queue_status
 from sync_pipeline.settings import DatabaseSettings
 from sync_pipeline.sources.connections import find_connection
 from sync_pipeline.sources.woocommerce.client import WooCommerceClient

@@ -17,7 +17,8 @@ import yaml
 from sync_pipeline.demo import DemoServer
 from sync_pipeline.errors import TransientError
 from sync_pipeline.postgres.database import Database
-from sync_pipeline.queue.queues import Queue, open_queue
+from sync_pipeline.queue.opening import open_queue
+from sync_pipeline.queue.queues import Queue
 from sync_pipeline.settings import QueueSettings
 from sync_pipeline.sources.connections import Connection
 from sync_pipeline_tests.end_to_end.stack import Stack

@@ -8,7 +8,7 @@ from sync_pipeline.cli import status as status_command
 from sync_pipeline.entities.woocommerce_customers import CUSTOMERS
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.actions import cancel
-from sync_pipeline.queue.queues import open_queue
+from sync_pipeline.queue.opening import open_queue
 from sync_pipeline.stages.upsert import upsert
 from sync_pipeline_tests.cli.conftest import Cli
 from sync_pipeline_tests.factories import (

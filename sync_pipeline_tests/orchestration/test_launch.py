@@ -6,7 +6,7 @@ from sync_pipeline.orchestration.build import build_definitions
 from sync_pipeline.orchestration.execution import LOCATION
 from sync_pipeline.orchestration.launch import launch_sync
 from sync_pipeline.queue.filters import Filters
-from sync_pipeline.queue.queues import QueueOpenError
+from sync_pipeline.queue.opening import QueueOpenError
 
 
 class TestTwoSyncs:

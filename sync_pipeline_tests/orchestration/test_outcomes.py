@@ -6,7 +6,8 @@ from sync_pipeline.demo import Fault
 from sync_pipeline.orchestration import assets
 from sync_pipeline.orchestration.launch import launch_sync, resume_queue
 from sync_pipeline.queue.failures import Failure, record_failure
-from sync_pipeline.queue.queues import find_queue, open_queue
+from sync_pipeline.queue.opening import open_queue
+from sync_pipeline.queue.queues import find_queue
 from sync_pipeline.settings import QueueSettings
 from sync_pipeline_tests.factories import row, rows, status
 from sync_pipeline_tests.orchestration.conftest import (

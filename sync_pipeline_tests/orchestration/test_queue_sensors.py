@@ -14,7 +14,8 @@ from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue import actions, attention, heartbeat
 from sync_pipeline.queue.attention import Life, needing_attention, queues_to_start
 from sync_pipeline.queue.failures import Failure, record_failure
-from sync_pipeline.queue.queues import begin, open_queue
+from sync_pipeline.queue.opening import open_queue
+from sync_pipeline.queue.queues import begin
 from sync_pipeline.settings import DatabaseSettings, QueueSettings
 from sync_pipeline_tests.conftest import settings_for
 from sync_pipeline_tests.factories import (

@@ -26,7 +26,8 @@ from sync_pipeline.entities import CUSTOMERS
 from sync_pipeline.queue import actions, completion, leases
 from sync_pipeline.queue.actions import QueueStateError
 from sync_pipeline.queue.completion import LeaseLostError
-from sync_pipeline.queue.queues import QueueOpenError, begin, finish, open_queue
+from sync_pipeline.queue.opening import QueueOpenError, open_queue
+from sync_pipeline.queue.queues import begin, finish
 from sync_pipeline.stages.upsert import upsert
 from sync_pipeline_tests.chaos.processes import IS_FULL
 from sync_pipeline_tests.factories import (

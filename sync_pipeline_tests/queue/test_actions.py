@@ -14,7 +14,7 @@ from sync_pipeline.queue import actions
 from sync_pipeline.queue.actions import QueueBusyError, QueueStateError
 from sync_pipeline.queue.completion import LeaseLostError, complete
 from sync_pipeline.queue.leases import claim
-from sync_pipeline.queue.queues import QueueOpenError
+from sync_pipeline.queue.opening import QueueOpenError
 from sync_pipeline.queue.stops import QueueStoppedError, refuse_if_stopped
 from sync_pipeline.stages.upsert import upsert
 from sync_pipeline_tests.factories import (

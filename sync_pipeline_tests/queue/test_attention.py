@@ -16,7 +16,8 @@ from sync_pipeline.queue.attention import (
 )
 from sync_pipeline.queue.failures import LOST_CODE
 from sync_pipeline.queue.heartbeat import announce
-from sync_pipeline.queue.queues import begin, open_queue
+from sync_pipeline.queue.opening import open_queue
+from sync_pipeline.queue.queues import begin
 from sync_pipeline.settings import QueueSettings
 from sync_pipeline_tests.factories import apply_records, customer, make_connection, make_queue
 

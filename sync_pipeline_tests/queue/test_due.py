@@ -15,7 +15,7 @@ from sync_pipeline.queue.due import (
     night_began,
 )
 from sync_pipeline.queue.filters import Filters
-from sync_pipeline.queue.queues import open_queue
+from sync_pipeline.queue.opening import open_queue
 from sync_pipeline.settings import QueueSettings
 from sync_pipeline.sources.connections import find_connection
 from sync_pipeline_tests.factories import make_connection, make_queue

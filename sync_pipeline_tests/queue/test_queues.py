@@ -9,7 +9,8 @@ from sync_pipeline.entities import CUSTOMERS
 from sync_pipeline.errors import InputError, UnknownQueueError
 from sync_pipeline.queue import queues
 from sync_pipeline.queue.filters import Filters
-from sync_pipeline.queue.queues import QueueOpenError, find_queue, latest_queue, open_queue
+from sync_pipeline.queue.opening import QueueOpenError, open_queue
+from sync_pipeline.queue.queues import find_queue, latest_queue
 from sync_pipeline.queue.stops import QueueStoppedError
 from sync_pipeline.stages.upsert import upsert
 from sync_pipeline_tests.factories import (
