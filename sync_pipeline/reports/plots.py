@@ -8,6 +8,7 @@ Elements, not text: whatever a label says, it is escaped when the tree is writte
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from math import ceil, floor, log10
 from typing import Final
 from xml.etree import ElementTree as ET
 
@@ -17,7 +18,9 @@ _LEFT: Final = 80
 _RIGHT: Final = 10
 _TOP: Final = 14
 _BOTTOM: Final = 44
-_TICKS: Final = 4
+_MOST_TICKS: Final = 5
+# Below it, ten digits show a tick whole.
+_EXACT: Final = 1e9
 # So many labels of a dozen characters stand beside each other.
 _MOST_LABELS: Final = 8
 _LONGEST_LABEL: Final = 14
@@ -67,15 +70,26 @@ class _Scale:
 
 
 def _draw_ticks(svg: ET.Element, scale: _Scale) -> None:
-    span = scale.highest - scale.lowest
-    values = {0.0, *(scale.lowest + span * n / _TICKS for n in range(_TICKS + 1))}
-    for value in sorted(values):
+    for value in ticks(scale.lowest, scale.highest):
         y = f"{scale.y(value):.1f}"
-        kind = "zero" if value == 0 else "grid"
+        kind = "grid" if value else "zero"
         right = str(_WIDTH - _RIGHT)
         ET.SubElement(svg, "line", x1=str(_LEFT), x2=right, y1=y, y2=y, attrib={"class": kind})
         text = ET.SubElement(svg, "text", x=str(_LEFT - 6), y=y, attrib={"class": "tick"})
-        text.text = f"{value:,.0f}" if span >= 2 * _TICKS else f"{value:,.2f}"
+        text.text = f"{value:,.10g}" if abs(value) < _EXACT else f"{value:,.0f}"
+
+
+def ticks(lowest: float, highest: float) -> list[float]:
+    """Round values from the lowest to the highest, zero among them: 1, 2 or 5 times a power of 10.
+
+    Args:
+        lowest: at most 0.
+        highest: at least 0, and above the lowest.
+    """
+    least = (highest - lowest) / _MOST_TICKS
+    power = 10.0 ** floor(log10(least))
+    step = next(one * power for one in (1, 2, 5, 10) if one * power >= least)
+    return [n * step for n in range(ceil(lowest / step), floor(highest / step) + 1)]
 
 
 def _draw_columns(

@@ -138,6 +138,16 @@ class TestStock:
         ]
 
     @pytest.mark.usefixtures("levels")
+    def test_given_a_variation_then_its_product_is_named_before_it(self, database, shop):
+        with database.owner() as conn:
+            conn.execute(
+                "UPDATE product SET parent_id = (SELECT id FROM product WHERE external_id = '5'),"
+                " name = 'XL' WHERE external_id = '7'"
+            )
+
+        assert rows(database, shop, "stock_below_zero")[0]["name"] == "Product 5, XL"
+
+    @pytest.mark.usefixtures("levels")
     def test_given_more_than_are_shown_then_the_note_says_how_many(
         self, database, shop, monkeypatch
     ):

@@ -8,6 +8,7 @@ import pytest
 
 from sync_pipeline.reports import charts, shaping
 from sync_pipeline.reports.page import page_of
+from sync_pipeline.reports.plots import ticks
 from sync_pipeline.reports.spreadsheets import write_csv
 from sync_pipeline.reports.tables import Report, Section
 
@@ -127,6 +128,19 @@ class TestCharts:
             y, height = float(column.get("y")), float(column.get("height"))
             assert height >= 0
             assert 0 <= y <= y + height <= 240
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest", "expected"),
+    [
+        (0, 855, [0, 200, 400, 600, 800]),
+        (-148, 0, [-100, -50, 0]),
+        (-0.2, 0.25, [-0.2, -0.1, 0, 0.1, 0.2]),
+        (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+    ],
+)
+def test_given_any_span_then_ticks_are_round_and_zero_is_one(lowest, highest, expected):
+    assert ticks(lowest, highest) == pytest.approx(expected)
 
 
 class TestCsv:
