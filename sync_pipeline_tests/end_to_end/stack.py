@@ -33,7 +33,7 @@ _PORTS = {
     "web": "SYNC_WEBSERVER_PORT",
     "metrics": "SYNC_METRICS_PORT",
 }
-_POLL_SECONDS = 0.05
+_POLL_SECONDS = 0.2
 # Started in the background, a process inherits that SIGINT is ignored, and Dagster then ignores
 # SIGTERM too. And it ends with us, however we end (Linux).
 _AS_A_SERVICE = """
@@ -66,6 +66,10 @@ class Stack:
     start_seconds: float = 0.0
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _groups: list[int] = field(default_factory=list)
+
+    def is_started(self, name: str) -> bool:
+        """Whether it was started and not stopped; it may have been killed since."""
+        return name in self._running
 
     def start(self, *names: str) -> None:
         """Start processes at the same time, and return when all of them answer."""
