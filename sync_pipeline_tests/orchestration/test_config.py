@@ -25,7 +25,7 @@ def test_given_numbers_when_asked_then_they_stand_in_for_the_configured_ones():
     [
         ({"batch_size": 0}, "batch_size: Input should be greater than 0"),
         ({"max_retries": -1}, "max_retries: Input should be greater than or equal to 0"),
-        ({"initial_backoff_ms": 20_000}, "max_backoff_ms is below initial_backoff_ms"),
+        ({"initial_backoff_ms": 20_000}, "MAX_BACKOFF_MS is below SYNC_QUEUE_INITIAL_BACKOFF_MS"),
     ],
 )
 def test_given_a_number_that_cannot_be_when_asked_then_it_is_named(config, said):

@@ -59,6 +59,8 @@ def start_client(local_dir):
             text=True,
             cwd=CHECKOUT,
             start_new_session=True,
+            # A shell starts what runs in the background with SIGINT ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
         clients.append(client)
         word, client.url = client.stdout.readline().strip().split(" ", 1)
