@@ -218,6 +218,8 @@ def test_given_a_filled_queue_when_looked_at_and_purged_then_both_are_quick_and_
         assert seconds < 1 or not IS_FULL
 
 
+# pg_dump of the embedded server writes settings that an older server does not know.
+@ON_A_SERVER_OF_ITS_OWN
 def test_given_a_database_restored_to_an_older_point_when_synced_then_it_is_as_if_never_lost(
     own_database_url: str, empty_database_url: str, shop: DemoServer, tmp_path: Path
 ):
