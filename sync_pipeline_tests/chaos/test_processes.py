@@ -234,6 +234,7 @@ def test_given_the_reason_is_mended_when_an_operator_retries_then_the_daemon_doe
 
 
 @pytest.mark.chaos
+@pytest.mark.skipif(not IS_FULL, reason="one process: test_upsert_under_actions.py")
 @ON_A_SERVER_OF_ITS_OWN
 @pytest.mark.timeout(600)
 def test_given_a_running_sync_when_paused_resumed_cancelled_at_random_then_each_takes_effect(

@@ -8,7 +8,13 @@ import pytest
 from sync_pipeline.postgres.migrations import migrate, migration_files
 from sync_pipeline.postgres.ranges import QUEUES_PER_RANGE, table_of
 from sync_pipeline.postgres.verification import verify
-from sync_pipeline_tests.factories import customer, fill_queue, make_connection, make_queue
+from sync_pipeline_tests.factories import (
+    customer,
+    fill_queue,
+    make_connection,
+    make_queue,
+    wait_until_somebody_waits,
+)
 
 FILES = migration_files()
 BEFORE_PARTITIONS = [file for file in FILES if file.stem < "0003"]
@@ -226,6 +232,22 @@ class TestMaking:
             list(threads.map(make, range(4)))
 
         assert 91 in ranges_of(database.url)["sync_line"]
+
+    def test_given_a_maker_that_waited_for_another_then_it_finds_what_was_made_meanwhile(
+        self, database
+    ):
+        def make():
+            with database.organization("acme") as conn:
+                conn.execute("SELECT sync_make_range(92)")
+
+        with ThreadPoolExecutor(1) as threads:
+            with database.owner() as first:
+                first.execute("SELECT sync_make_range(92)")
+                waiting = threads.submit(make)
+                wait_until_somebody_waits(database)
+            waiting.result(timeout=10)
+
+        assert 92 in ranges_of(database.url)["sync_line"]
 
 
 def live_in(url, tmp_path, queue_nos):

@@ -1,0 +1,1 @@
+-- What it replaced goes with 0003.
