@@ -42,6 +42,8 @@ class Entity:
         id_pattern: what an id of one of its records looks like; a regular expression.
         id_example: one for people.
         is_scheduled: schedules sync it, unless the connection names the entities that they sync.
+        feeds_figures_of: the entity whose figures come from these very records, kept when they are
+            enqueued: synced in one run, the records are read once for both.
     """
 
     system: str
@@ -62,6 +64,7 @@ class Entity:
     id_pattern: str = "[0-9]+"
     id_example: str = "123"
     is_scheduled: bool = False
+    feeds_figures_of: str | None = None
 
     @property
     def watermark_name(self) -> str:

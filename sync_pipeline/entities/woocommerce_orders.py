@@ -41,6 +41,7 @@ ORDERS = Entity(
     ),
     changes=Changes(),
     depends_on=("customers", "products"),
+    feeds_figures_of="customers",
     figures_listing=None,
     projection="projections/woocommerce/orders",
     enrichment=None,

@@ -13,10 +13,11 @@ from contextlib import AbstractContextManager, nullcontext
 
 import dagster as dg
 
-from sync_pipeline.entities import Entity, entity_of
+from sync_pipeline.entities import Entity
 from sync_pipeline.orchestration import checks, figures
 from sync_pipeline.orchestration import metadata as shown
 from sync_pipeline.orchestration.config import SyncConfig
+from sync_pipeline.orchestration.graph import made_after
 from sync_pipeline.orchestration.outcomes import found, opened
 from sync_pipeline.orchestration.pools import reads_pool
 from sync_pipeline.orchestration.progress import Reporter
@@ -54,7 +55,7 @@ def pages_asset(entity: Entity) -> dg.AssetsDefinition:
     @dg.asset(
         **common(entity, "pages"),
         kinds={entity.system, "postgres"},
-        deps=[asset_key(entity_of(entity.system, name), "applied") for name in entity.depends_on],
+        deps=made_after(entity, "pages"),
         pool=reads_pool(entity),
         check_specs=checks.pages_specs(asset_key(entity, "pages")),
         description=f"Every answer of the store about its {entity.name}, as it came, with the "
@@ -97,7 +98,7 @@ def queue_asset(entity: Entity) -> dg.AssetsDefinition:
 
     @dg.asset(
         **common(entity, "queue"),
-        deps=[asset_key(entity, "pages")],
+        deps=made_after(entity, "queue"),
         kinds={"postgres", "sql"},
         pool="postgres_writes",
         description=f"One line per {entity.name} record whose content is new, in batches. "
@@ -124,7 +125,7 @@ def applied_asset(entity: Entity) -> dg.AssetsDefinition:
 
     @dg.asset(
         **common(entity, "applied"),
-        deps=[asset_key(entity, "queue")],
+        deps=made_after(entity, "applied"),
         kinds={"postgres", "sql"},
         pool="postgres_writes",
         check_specs=checks.applied_specs(asset_key(entity, "applied")),
@@ -167,7 +168,7 @@ def reconciled_asset(entity: Entity) -> dg.AssetsDefinition:
     @dg.asset(
         **common(entity, "reconciled"),
         freshness_policy=FRESHNESS,
-        deps=[asset_key(entity, "applied")],
+        deps=made_after(entity, "reconciled"),
         kinds={"postgres", "sql"},
         check_specs=checks.reconciled_specs(asset_key(entity, "reconciled")),
         description=f"The certificate: both sides' {entity.name} held against each other by id, "

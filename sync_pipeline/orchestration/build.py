@@ -8,7 +8,7 @@ import dagster as dg
 from sync_pipeline.entities import ENTITIES
 from sync_pipeline.orchestration.actions import action_jobs
 from sync_pipeline.orchestration.assets import entity_assets
-from sync_pipeline.orchestration.jobs import sync_job
+from sync_pipeline.orchestration.jobs import sync_all_job, sync_job
 from sync_pipeline.orchestration.purge import maintain_job, purge_job
 from sync_pipeline.orchestration.queue_sensors import queue_sensors
 from sync_pipeline.orchestration.resource import SyncResource
@@ -29,10 +29,11 @@ def build_definitions(
     """
     automation = automation or AutomationSettings.model_construct()
     syncs = [sync_job(entity) for entity in ENTITIES]
+    sync_all = sync_all_job(ENTITIES)
     return dg.Definitions(
         assets=[asset for entity in ENTITIES for asset in entity_assets(entity)],
-        jobs=[*syncs, *action_jobs(), purge_job, maintain_job],
-        sensors=[connections_sensor, *queue_sensors(syncs), run_failure_sensor],
+        jobs=[*syncs, sync_all, *action_jobs(), purge_job, maintain_job],
+        sensors=[connections_sensor, *queue_sensors([*syncs, sync_all]), run_failure_sensor],
         schedules=[
             *(
                 schedule

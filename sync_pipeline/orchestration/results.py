@@ -52,7 +52,7 @@ def common(entity: Entity, stage: Stage) -> Common:
     return {
         "key": asset_key(entity, stage),
         "partitions_def": CONNECTIONS,
-        "group_name": entity.system,
+        "group_name": f"{entity.system}_{entity.name}",
         "owners": _OWNERS,
         "tags": {"sync/entity": entity.name, "sync/stage": stage},
     }

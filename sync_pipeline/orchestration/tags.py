@@ -9,6 +9,10 @@ from typing import Final
 QUEUE_TAG: Final = "sync/queue_id"
 CONNECTION_TAG: Final = "sync/connection"
 ENTITY_TAG: Final = "sync/entity"
+# What a run over all entities of a connection is tagged with in place of one.
+EVERY_ENTITY: Final = "all"
+# The orchestration whose queues such a run works; QUEUE_TAG is then the one it works on now.
+ORCHESTRATION_TAG: Final = "sync/orchestration"
 ORGANIZATION_TAG: Final = "sync/organization"
 # Which process works on the run (processes.py).
 PROCESS_TAG: Final = "sync/process"
