@@ -132,6 +132,8 @@ CONTROLLED = (
     "sync_circuit",
     "sync_connection",
     "sync_counter",
+    "sync_orchestration",
+    "sync_orchestration_item",
     "sync_queue",
     "sync_throttle",
 )
