@@ -17,6 +17,7 @@ from benchmarks import (
     flatness,
     memory,
     old_design,
+    orders,
     progress,
     purge,
     tuning,
@@ -65,6 +66,7 @@ SUBJECTS: dict[str, Run] = {
     "upsert": lambda server, sizes: upsert.run(server, lines=sizes.lines, rounds=sizes.rounds),
     "old": lambda server, sizes: old_design.run(server, lines=sizes.old_lines, rounds=sizes.rounds),
     "flat": lambda server, sizes: flatness.run(server, sizes=sizes.flat_lines, rounds=sizes.rounds),
+    "orders": lambda server, sizes: orders.run(server, sizes=sizes.flat_lines, rounds=sizes.rounds),
     "sync": lambda server, sizes: whole_sync.run(server, rounds=sizes.sync_rounds),
     "calls": lambda server, _: calls.run(server),
     "memory": lambda server, sizes: memory.run(

@@ -1,4 +1,4 @@
-"""Made customers, landed as an extract would have landed them, and queues over them.
+"""Made customers or orders, landed as an extract would have landed them, and queues over them.
 
 Belongs here: the rows that benchmarks work on. Does not: measuring.
 
@@ -7,14 +7,18 @@ opens queue number 1 anew, so that every round begins with the same pages and no
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from benchmarks.throwaway import Bench, Connection
+from sync_pipeline.demo.conditions import Record
 from sync_pipeline.demo.made_customers import FIRST_CUSTOMER_ID, MadeCustomers
+from sync_pipeline.demo.made_orders import FIRST_ORDER_ID, MadeOrders
+from sync_pipeline.entities import Entity
 from sync_pipeline.entities.woocommerce_customers import CUSTOMERS
+from sync_pipeline.entities.woocommerce_orders import ORDERS
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.opening import open_queue
 from sync_pipeline.queue.queues import Queue, begin
@@ -24,21 +28,24 @@ from sync_pipeline.sources.connections import connect
 ORGANIZATION = "bench"
 QUEUE_NO = 1
 PAGE_RECORDS = 100
+ORDERS_PER_CUSTOMER = 3
+# So that an order has three items and a quarter: made orders have no tax.
+_TAX_LINES = [{"id": 1, "label": "Tax", "tax_total": "1.99", "shipping_tax_total": "0.00"}]
 _COPY_PAGES = """
     COPY sync_page (queue_no, listing, first_offset, record_limit, org_id, n_records, total, body,
         elapsed_ms) FROM STDIN
 """
 
 
-def land_pages(bench: Bench, lines: int) -> None:
-    """Land that many made customers, in pages of 100 with the fields that are asked for."""
+def land_pages(bench: Bench, lines: int, entity: Entity = CUSTOMERS) -> None:
+    """Land that many made records, in pages of 100 with the fields that are asked for."""
     bench.connection.execute("TRUNCATE sync_page")
     with bench.connection.cursor().copy(_COPY_PAGES) as copy:
-        for offset, body in _pages(lines):
+        for offset, body in _pages(lines, entity):
             copy.write_row(
                 (
                     QUEUE_NO,
-                    CUSTOMERS.listing.name,
+                    entity.listing.name,
                     offset,
                     PAGE_RECORDS,
                     ORGANIZATION,
@@ -51,7 +58,9 @@ def land_pages(bench: Bench, lines: int) -> None:
     bench.connection.execute("VACUUM ANALYZE sync_page")
 
 
-def fresh_queue(bench: Bench, lines: int, settings: QueueSettings) -> Queue:
+def fresh_queue(
+    bench: Bench, lines: int, settings: QueueSettings, entity: Entity = CUSTOMERS
+) -> Queue:
     """Queue number 1 over the landed pages, ready to be enqueued; all else is empty."""
     empty_tables_of_a_sync(bench.connection)
     connection = connect(
@@ -63,7 +72,7 @@ def fresh_queue(bench: Bench, lines: int, settings: QueueSettings) -> Queue:
         key_env="BENCH_KEY",
         secret_env="BENCH_SECRET",
     )
-    queue, _ = open_queue(bench.database, connection, CUSTOMERS.name, settings=settings)
+    queue, _ = open_queue(bench.database, connection, entity.name, settings=settings)
     begin(bench.database, queue, run_id=None)
     end_extract(bench, queue, lines)
     return queue
@@ -85,11 +94,12 @@ def end_extract(bench: Bench, queue: Queue, lines: int) -> None:
 
 
 def empty_tables_of_a_sync(connection: Connection) -> None:
-    """Empty every table of a sync but sync_page, and customer."""
+    """Empty every table of a sync but sync_page, and those of the company that it writes."""
     names = connection.execute(
         "SELECT relname FROM pg_class"
         " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
-        " AND NOT relispartition AND (relname = 'customer' OR relname LIKE 'sync\\_%'"
+        " AND NOT relispartition AND (relname IN"
+        " ('customer', 'product', 'sales_order', 'sales_order_line') OR relname LIKE 'sync\\_%'"
         "      AND relname NOT LIKE 'sync\\_migration%' AND relname <> 'sync_page')"
     ).fetchall()
     connection.execute(
@@ -99,12 +109,25 @@ def empty_tables_of_a_sync(connection: Connection) -> None:
     )
 
 
-def _pages(lines: int) -> Iterator[tuple[int, str]]:
-    made = MadeCustomers(lines)
-    fields = CUSTOMERS.listing.fields
+def _pages(lines: int, entity: Entity) -> Iterator[tuple[int, str]]:
+    record = _RECORDS[entity.name](lines)
+    fields = entity.listing.fields
     for offset in range(0, lines, PAGE_RECORDS):
-        records = [
-            made.record(FIRST_CUSTOMER_ID + number)
-            for number in range(offset, min(offset + PAGE_RECORDS, lines))
-        ]
+        records = [record(number) for number in range(offset, min(offset + PAGE_RECORDS, lines))]
         yield offset, json.dumps([{name: record[name] for name in fields} for record in records])
+
+
+def _customers(count: int) -> Callable[[int], Record]:
+    made = MadeCustomers(count)
+    return lambda number: made.record(FIRST_CUSTOMER_ID + number)
+
+
+def _orders(count: int) -> Callable[[int], Record]:
+    made = MadeOrders(count, count // ORDERS_PER_CUSTOMER)
+    return lambda number: made.record(FIRST_ORDER_ID + number) | {"tax_lines": _TAX_LINES}
+
+
+_RECORDS: Mapping[str, Callable[[int], Callable[[int], Record]]] = {
+    CUSTOMERS.name: _customers,
+    ORDERS.name: _orders,
+}

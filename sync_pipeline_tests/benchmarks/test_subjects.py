@@ -2,7 +2,17 @@
 
 import pytest
 
-from benchmarks import calls, flatness, memory, old_design, progress, purge, tuning, upsert
+from benchmarks import (
+    calls,
+    flatness,
+    memory,
+    old_design,
+    orders,
+    progress,
+    purge,
+    tuning,
+    upsert,
+)
 from benchmarks.throwaway import Server
 
 
@@ -36,6 +46,17 @@ class TestFlatness:
         subject = flatness.run(server, sizes=(60, 120), rounds=1)
 
         assert {"60 lines", "120 lines"} < values(subject).keys()
+
+
+class TestOrders:
+    def test_given_two_sizes_when_measured_then_the_ratios_and_the_flatness_are_judged(
+        self, server
+    ):
+        subject = orders.run(server, sizes=(60, 120), rounds=1)
+
+        judged = [str(figure.target) for figure in subject.figures if figure.target]
+        assert judged == ["≥ 0.7", "≥ 0.7", "≥ 0.9"]
+        assert {"60 orders applied", "120 orders applied"} < values(subject).keys()
 
 
 class TestTuning:
