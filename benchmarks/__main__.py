@@ -27,6 +27,7 @@ from benchmarks import (
 from benchmarks.measure import Subject
 from benchmarks.report import show, show_verdict, write_json
 from benchmarks.throwaway import Server, open_server
+from sync_pipeline.entities.woocommerce_orders import ORDERS
 
 _LEAST_WIDTH = 120  # a terminal that is told nothing claims 80 columns
 
@@ -41,7 +42,8 @@ class Sizes:
         tuning_lines: of the settings that are held against each other.
         old_lines: of the old design, whose time grows with the square.
         flat_lines: the sizes that must have one rate.
-        memory_customers: a small and a large sync.
+        order_sizes: of orders with their lines, in order_rounds; they must have one rate.
+        memory_customers, memory_orders: a small and a large sync.
         progress_lines: of a queue that somebody watches; its lines themselves are not made.
     """
 
@@ -51,14 +53,44 @@ class Sizes:
     tuning_lines: int
     old_lines: int
     flat_lines: tuple[int, ...]
+    order_sizes: tuple[int, ...]
+    order_rounds: int
     memory_customers: tuple[int, int]
+    memory_orders: tuple[int, int]
     progress_lines: int = 1_000_000
 
 
-QUICK = Sizes(10_000, 2, 1, 5_000, 1_000, (5_000, 20_000), (1_000, 5_000))
-DEFAULT = Sizes(50_000, 3, 3, 10_000, old_design.TARGET_LINES, (10_000, 100_000), (10_000, 100_000))
-FULL = Sizes(
-    100_000, 3, 3, 10_000, old_design.TARGET_LINES, (10_000, 100_000, 1_000_000), (10_000, 100_000)
+QUICK = Sizes(
+    lines=10_000,
+    rounds=2,
+    sync_rounds=1,
+    tuning_lines=5_000,
+    old_lines=1_000,
+    flat_lines=(5_000, 20_000),
+    order_sizes=(2_000, 6_000),
+    order_rounds=2,
+    memory_customers=(1_000, 5_000),
+    memory_orders=(1_000, 5_000),
+)
+DEFAULT = Sizes(
+    lines=50_000,
+    rounds=3,
+    sync_rounds=3,
+    tuning_lines=10_000,
+    old_lines=old_design.TARGET_LINES,
+    flat_lines=(10_000, 100_000),
+    order_sizes=(10_000, 50_000),
+    order_rounds=2,
+    memory_customers=(10_000, 100_000),
+    memory_orders=(5_000, 25_000),
+)
+FULL = replace(
+    DEFAULT,
+    lines=100_000,
+    flat_lines=(10_000, 100_000, 1_000_000),
+    order_sizes=(10_000, 100_000, 1_000_000),
+    order_rounds=1,
+    memory_orders=(10_000, 1_000_000),
 )
 
 Run = Callable[[Server, Sizes], Subject]
@@ -71,6 +103,9 @@ SUBJECTS: dict[str, Run] = {
     "calls": lambda server, _: calls.run(server),
     "memory": lambda server, sizes: memory.run(
         server, small=sizes.memory_customers[0], large=sizes.memory_customers[1]
+    ),
+    "orders-memory": lambda server, sizes: memory.run(
+        server, small=sizes.memory_orders[0], large=sizes.memory_orders[1], entity=ORDERS
     ),
     "progress": lambda server, sizes: progress.run(server, lines=sizes.progress_lines),
     "purge": lambda server, sizes: purge.run(server, lines=max(sizes.flat_lines), rounds=1),

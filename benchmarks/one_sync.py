@@ -1,8 +1,9 @@
 """One whole sync of a served store: the four stages, without Dagster.
 
-    python -m benchmarks.one_sync DATABASE_URL STORE_URL
+    python -m benchmarks.one_sync DATABASE_URL STORE_URL ENTITY
 
-runs one in a process of its own and prints the customers it applied and the most memory it used.
+runs one in a process of its own and prints the records it applied, how long each stage took, and
+the most memory it used.
 
 Belongs here: running the stages as a job runs them. Does not: measuring.
 """
@@ -10,17 +11,22 @@ Belongs here: running the stages as a job runs them. Does not: measuring.
 import json
 import resource
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.landing import ORGANIZATION
 from benchmarks.throwaway import settings_for
 from sync_pipeline.demo.auth import DEMO_KEY, DEMO_SECRET
+from sync_pipeline.entities import Entity
 from sync_pipeline.entities.woocommerce_customers import CUSTOMERS
+from sync_pipeline.entities.woocommerce_orders import ORDERS
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.opening import open_queue
 from sync_pipeline.queue.queues import begin
 from sync_pipeline.settings import QueueSettings, SourceSettings
-from sync_pipeline.sources.connections import connect
+from sync_pipeline.sources.connections import Connection, connect
 from sync_pipeline.sources.woocommerce.client import WooCommerceClient
 from sync_pipeline.sources.woocommerce.source import WooCommerceSource
 from sync_pipeline.stages.enqueue import enqueue
@@ -36,17 +42,50 @@ class SyncDisagreesError(Exception):
     """The sync ended, and both sides differ."""
 
 
+Seconds = dict[str, float]
+
+
 def sync_once(
-    database: Database, store_url: str, source_settings: SourceSettings | None = None
+    database: Database,
+    store_url: str,
+    source_settings: SourceSettings | None = None,
+    entity: Entity = CUSTOMERS,
+    seconds: Seconds | None = None,
 ) -> int:
-    """Sync the store's customers with default settings; how many were applied.
+    """Sync the store's records with default settings; how many were applied.
+
+    Args:
+        seconds: is told how long each stage took.
 
     Raises:
         SyncDisagreesError: both sides do not agree afterwards.
     """
     source_settings = source_settings or SourceSettings()
     queue_settings = QueueSettings()
-    connection = connect(
+    seconds = {} if seconds is None else seconds
+    connection = connect_store(database, store_url)
+    queue, _ = open_queue(database, connection, entity.name, settings=queue_settings)
+    begin(database, queue, run_id=None)
+    source = WooCommerceSource(WooCommerceClient(store_url, DEMO_KEY, DEMO_SECRET, source_settings))
+    try:
+        with _told(seconds, "extract"):
+            extract(database, queue, connection, entity, source, source_settings)
+    finally:
+        source.close()
+    with _told(seconds, "enqueue"):
+        enqueue(database, queue, entity)
+    with _told(seconds, "upsert"):
+        outcome = upsert(database, queue, entity, queue_settings)
+    with _told(seconds, "reconcile"):
+        verdict = reconcile(database, queue, entity)
+    if not verdict.agree:
+        raise SyncDisagreesError(verdict.in_words)
+    return outcome.done
+
+
+def connect_store(database: Database, store_url: str) -> Connection:
+    """The connection that is synced; made once."""
+    return connect(
         database,
         org_id=ORGANIZATION,
         name="bench",
@@ -55,19 +94,13 @@ def sync_once(
         key_env="BENCH_KEY",
         secret_env="BENCH_SECRET",
     )
-    queue, _ = open_queue(database, connection, CUSTOMERS.name, settings=queue_settings)
-    begin(database, queue, run_id=None)
-    source = WooCommerceSource(WooCommerceClient(store_url, DEMO_KEY, DEMO_SECRET, source_settings))
-    try:
-        extract(database, queue, connection, CUSTOMERS, source, source_settings)
-    finally:
-        source.close()
-    enqueue(database, queue, CUSTOMERS)
-    outcome = upsert(database, queue, CUSTOMERS, queue_settings)
-    verdict = reconcile(database, queue, CUSTOMERS)
-    if not verdict.agree:
-        raise SyncDisagreesError(verdict.in_words)
-    return outcome.done
+
+
+@contextmanager
+def _told(seconds: Seconds, stage: str) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    seconds[stage] = time.monotonic() - started
 
 
 def peak_bytes() -> int:
@@ -83,10 +116,13 @@ def peak_bytes() -> int:
 
 def main() -> int:
     """The process of its own."""
-    database_url, store_url = sys.argv[1:]
+    database_url, store_url, name = sys.argv[1:]
+    entity = {one.name: one for one in (CUSTOMERS, ORDERS)}[name]
+    seconds: Seconds = {}
     with Database.open(settings_for(database_url)) as database:
-        applied = sync_once(database, store_url)
-    print(json.dumps({"applied": applied, "peak_mb": peak_bytes() / 1e6}))
+        applied = sync_once(database, store_url, entity=entity, seconds=seconds)
+    said = {"applied": applied, "peak_mb": peak_bytes() / 1e6, "seconds": seconds}
+    print(json.dumps(said))
     return 0
 
 

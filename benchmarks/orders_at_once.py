@@ -84,13 +84,14 @@ def _insert(connection: Connection, lines: sql.Composable) -> None:
         columns=sql.SQL(", ").join(map(sql.Identifier, ORDERS.columns)),
         projection=sql.SQL(statement(ORDERS.projection)),
     )
-    connection.execute(
-        composed,
-        {
-            "queue_no": QUEUE_NO,
-            "listing": ORDERS.listing.name,
-            "org_id": ORGANIZATION,
-            "connection_id": _CONNECTION_ID,
-            "id_prefix": time_ordered_prefix(time.time_ns() // 1_000_000, secrets.randbits(44)),
-        },
-    )
+    values = {
+        "queue_no": QUEUE_NO,
+        "listing": ORDERS.listing.name,
+        "org_id": ORGANIZATION,
+        "connection_id": _CONNECTION_ID,
+        "id_prefix": time_ordered_prefix(time.time_ns() // 1_000_000, secrets.randbits(44)),
+    }
+    with connection.transaction():
+        # Its best plan: left alone it keeps every order in a cache that never hits (a sixth more).
+        connection.execute("SET LOCAL enable_memoize = off")
+        connection.execute(composed, values)

@@ -49,12 +49,14 @@ class ServedStore:
 
 
 @contextmanager
-def serve(*, latency_seconds: float = 0.0, customers: int | None = None) -> Iterator[ServedStore]:
-    """Serve the recorded store, or one of so many made customers without orders."""
+def serve(
+    *, latency_seconds: float = 0.0, customers: int | None = None, orders: int = 0
+) -> Iterator[ServedStore]:
+    """Serve the recorded store, or one of so many made customers and orders."""
     command = [sys.executable, "-m", "sync_pipeline.demo", "--port", "0"]
     command += ["--parent-pid", str(os.getpid()), "--latency-seconds", str(latency_seconds)]
     if customers is not None:
-        command += ["--customers", str(customers), "--orders", "0"]
+        command += ["--customers", str(customers), "--orders", str(orders)]
     with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -14,6 +14,7 @@ from benchmarks import (
     upsert,
 )
 from benchmarks.throwaway import Server
+from sync_pipeline.entities.woocommerce_orders import ORDERS
 
 
 @pytest.fixture
@@ -103,8 +104,13 @@ class TestPurge:
 
 
 class TestMemory:
+    def test_given_orders_when_synced_apart_then_every_stage_has_its_time(self, server):
+        said = memory.sync_apart(server, 20, ORDERS)
+
+        assert list(said.seconds) == ["extract", "enqueue", "upsert", "reconcile"]
+
     def test_given_a_sync_in_its_own_process_when_measured_then_it_is_a_plausible_peak(
         self, server
     ):
         # Python with psycopg and requests alone takes 30 MB; a server's share would be far more.
-        assert 10 < memory.peak_mb(server, 20) < 400
+        assert 10 < memory.sync_apart(server, 20).peak_mb < 400
