@@ -1,15 +1,26 @@
 -- Whether a scan saw everything: what landed beside what the store says it holds.
--- Caller: stages.extract. Index: sync_page_pkey.
+-- Caller: stages.scan. Index: sync_page_pkey.
 -- The total is the latest that the store named; a total that moved means that records did.
-WITH record AS (
-    SELECT DISTINCT
-        coalesce(item ->> 'id', 'offset:' || (p.first_offset + ordinality - 1)) AS external_id
+-- n_within: landed records whose id is not above the highest one of before the first page (one
+--   whose id cannot be told is taken by its place), beside first_total, the total of that moment;
+--   NULL where it was not asked for.
+WITH bound AS MATERIALIZED (
+    SELECT p.total, (p.body -> 0 ->> 'id')::bigint AS highest_id
+    FROM sync_page AS p
+    WHERE p.queue_no = %(queue_no)s AND p.listing = %(bound_listing)s
+),
+record AS (
+    SELECT
+        coalesce(item ->> 'id', 'offset:' || (p.first_offset + ordinality - 1)) AS external_id,
+        bool_or(CASE WHEN item ->> 'id' ~ '^[0-9]{1,18}$'
+                     THEN (item ->> 'id')::bigint <= (SELECT highest_id FROM bound)
+                     ELSE p.first_offset + ordinality <= (SELECT total FROM bound) END) AS is_within
     FROM sync_page AS p
     CROSS JOIN LATERAL jsonb_array_elements(p.body) WITH ORDINALITY AS landed (item, ordinality)
     WHERE p.queue_no = %(queue_no)s AND p.listing = %(listing)s
+    GROUP BY 1
 )
-SELECT
-    (SELECT count(*) FROM record) AS n_distinct,
+SELECT record.n_distinct, record.n_within, (SELECT total FROM bound) AS first_total,
     pages.n_pages, pages.n_records, pages.total, pages.is_steady, pages.n_noisy
 FROM (
     SELECT count(*) AS n_pages, coalesce(sum(n_records), 0) AS n_records,
@@ -19,3 +30,6 @@ FROM (
     FROM sync_page
     WHERE queue_no = %(queue_no)s AND listing = %(listing)s
 ) AS pages
+CROSS JOIN (
+    SELECT count(*) AS n_distinct, count(*) FILTER (WHERE is_within) AS n_within FROM record
+) AS record

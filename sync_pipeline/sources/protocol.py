@@ -96,6 +96,13 @@ class Source(Protocol):
         """
         ...
 
+    def highest(self, listing: Listing) -> Page:
+        """The record of the listing with the highest id, id only, and the total beside it.
+
+        Raises as `read` does. An empty listing gives no record.
+        """
+        ...
+
     def read_by_ids(self, listing: Listing, ids: Sequence[str]) -> list[Record]:
         """Read the records with these ids; those that no longer exist are left out."""
         ...

@@ -21,6 +21,7 @@ class Coverage:
         noisy_pages: answers that held something before their JSON.
         children: how many of scanned and total were listed under others.
         store_total: only what changed was read, and this is what the whole listing holds.
+        since: of changes, the moment after which they were asked for, naive GMT.
     """
 
     scanned: int
@@ -31,6 +32,7 @@ class Coverage:
     noisy_pages: int = 0
     children: int = 0
     store_total: int | None = None
+    since: str | None = None
 
     @property
     def is_delta(self) -> bool:
@@ -58,6 +60,11 @@ class Coverage:
 def sweep_name(listing: str) -> str:
     """Under which name the ids of a listing land when they are swept."""
     return f"{listing}:ids"
+
+
+def bound_name(listing: str) -> str:
+    """Under which name the highest id of a listing lands, as it was before its first page."""
+    return f"{listing}:highest"
 
 
 def delta_name(listing: Listing) -> str:

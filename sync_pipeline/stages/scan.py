@@ -2,6 +2,12 @@
 
 Belongs here: which ranges are asked for, what the totals prove, and the sweep that finds what
 slipped between pages. Does not: one range (sources/), what a scan is for (extract.py).
+
+Why everything was read (decision 32): before the first page the highest id H and the total T are
+asked for in one request, so T records have an id of at most H. New ids are above H, so what has an
+id of at most H can only leave. If T different ids of at most H landed, they are those T records:
+none slipped between pages, whatever came and went meanwhile. As many new as gone keep every total
+equal, and show here.
 """
 
 from collections.abc import Callable
@@ -16,8 +22,14 @@ from sync_pipeline.sources.by_ids import read_all_by_ids
 from sync_pipeline.sources.connections import Connection
 from sync_pipeline.sources.paging import AdaptiveLimit, PageSizes, read_pages
 from sync_pipeline.sources.protocol import Listing, Page, PageRequest, Source, UnreadableRecord
-from sync_pipeline.stages.coverage import Coverage, sweep_name
-from sync_pipeline.stages.landing import land, land_by_ids, landed_ranges, missing_requests
+from sync_pipeline.stages.coverage import Coverage, bound_name, sweep_name
+from sync_pipeline.stages.landing import (
+    Landed,
+    land,
+    land_by_ids,
+    landed_ranges,
+    missing_requests,
+)
 
 SWEEPS = 3
 
@@ -52,13 +64,24 @@ class Scanner:
 
     def scan_whole(self, listing: Listing) -> Coverage:
         """Read a listing to its end, and prove it."""
-        self.read_through(listing, None)
-        coverage = self.coverage(listing)
+        coverage = self._read_bounded(listing)
         for _ in range(SWEEPS):
             if coverage.is_complete:
                 break
             coverage = self._sweep(listing, coverage.recovered)
         return coverage
+
+    def _read_bounded(self, listing: Listing) -> Coverage:
+        """Read a listing through, held against its highest id and its total from before."""
+        bound = bound_name(listing.name)
+        if not self._landed(listing.name) and not self._landed(bound):
+            land(self.database, self.queue, bound, self.source.highest(listing))
+        self.read_through(listing, None)
+        # Pages of an older version have no bound: they prove nothing.
+        return self.coverage(listing, is_bounded=True)
+
+    def _landed(self, name: str) -> list[Landed]:
+        return landed_ranges(self.database, self.queue, name)
 
     def scan_part(self, listing: Listing, most: int | None) -> Coverage:
         """Read what a filter leaves; there is nothing to prove."""
@@ -67,12 +90,12 @@ class Scanner:
 
     def read_through(self, listing: Listing, most: int | None) -> None:
         """Land every range of the listing that did not land before."""
-        landed = landed_ranges(self.database, self.queue, listing.name)
+        landed = self._landed(listing.name)
         if not landed:
             first = PageRequest(0, min(self.sizes.current, most or self.sizes.current))
             self._read(listing, [first])
         while True:
-            landed = landed_ranges(self.database, self.queue, listing.name)
+            landed = self._landed(listing.name)
             end = self._end(listing, most)
             requests = list(
                 missing_requests(end, self.sizes.current, (one.request for one in landed))
@@ -85,7 +108,7 @@ class Scanner:
 
     def _end(self, listing: Listing, most: int | None) -> int:
         """How far the listing goes, as far as is known now."""
-        landed = landed_ranges(self.database, self.queue, listing.name)
+        landed = self._landed(listing.name)
         totals = [one.total for one in landed if one.total is not None]
         if totals:
             end = max(totals)
@@ -104,29 +127,40 @@ class Scanner:
             if self.on_read and isinstance(outcome, Page):
                 self.on_read(listing.name, len(outcome.records), outcome.total)
 
-    def coverage(self, listing: Listing) -> Coverage:
-        """What landed of a listing, beside what the store says of it."""
-        row = self.one("extract/coverage", queue_no=self.queue.queue_no, listing=listing.name)
+    def coverage(self, listing: Listing, *, is_bounded: bool = False) -> Coverage:
+        """What landed of a listing, beside what the store says of it.
+
+        Args:
+            is_bounded: it was read whole, and its highest id was asked for before.
+        """
+        row = self.one(
+            "extract/coverage",
+            queue_no=self.queue.queue_no,
+            listing=listing.name,
+            bound_listing=bound_name(listing.name),
+        )
         assert row is not None  # noqa: S101  (an aggregate has a row)
+        # Changes have no bound: an edited record comes in with the id that it has.
+        is_whole = row["n_within"] == row["first_total"] if is_bounded else row["is_steady"]
         return Coverage(
             scanned=row["n_distinct"],
             total=row["total"],
-            is_complete=row["is_steady"] and row["n_distinct"] == row["total"],
+            is_complete=is_whole and row["n_distinct"] == row["total"],
             noisy_pages=row["n_noisy"],
         )
 
     def _sweep(self, listing: Listing, recovered: int) -> Coverage:
         """Read all ids again, fetch the missing records, and hold both together."""
         ids = replace(listing, name=sweep_name(listing.name), fields=("id",))
-        self.execute("extract/forget", queue_no=self.queue.queue_no, listing=ids.name)
-        self.read_through(ids, None)
+        for name in (ids.name, bound_name(ids.name)):
+            self.execute("extract/forget", queue_no=self.queue.queue_no, listing=name)
+        swept = self._read_bounded(ids)
         missing = self._missing(listing, ids)
         if missing:
             found = read_all_by_ids(self.source, listing, missing)
             if found:
                 land_by_ids(self.database, self.queue, listing.name, found)
             recovered += sum(not isinstance(one, UnreadableRecord) for one in found)
-        swept = self.coverage(ids)
         still_missing = len(self._missing(listing, ids))
         return replace(
             swept,

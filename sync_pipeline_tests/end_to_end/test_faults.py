@@ -166,7 +166,7 @@ def test_given_a_fault_that_stays_when_it_is_over_then_the_next_start_goes_on_an
     assert stopped.value.code.startswith("woocommerce.")
     assert len(str(stopped.value)) > 20
     assert isinstance(stopped.value, TransientError) or "no_route" in STOPPING[name].action
-    assert len(server.requests) == 5 - read_before
+    assert len(server.requests) == 7 - read_before
     assert state_and_reason(database) == ("done", None)
     assert counted(database) == everything()
     assert verdict.agree is True

@@ -49,7 +49,20 @@ def read(database, shop, server, filters=None, **settings):
 
 
 def pages_read(server, path):
-    return [one for one in server.requests if one.path.endswith(path)]
+    return [
+        one
+        for one in server.requests
+        if one.path.endswith(path) and one.query.get("order") == "asc"
+    ]
+
+
+def bounds_asked(server, path):
+    """Requests for a highest id."""
+    return [
+        one
+        for one in server.requests
+        if one.path.endswith(path) and one.query.get("order") == "desc"
+    ]
 
 
 def landed_ids(database, listing="customers"):
@@ -71,6 +84,7 @@ class TestWholeScan:
         assert found == Coverage(scanned=350, total=350, is_complete=True)
         assert len(pages_read(server, "/customers")) == 4
         assert len(pages_read(server, "/orders")) == 3
+        assert len(bounds_asked(server, "/customers")) == len(bounds_asked(server, "/orders")) == 1
         assert landed_ids(database) == set(range(1, 351))
 
     def test_given_an_extract_that_is_done_when_called_again_then_nothing_is_read(
@@ -86,7 +100,7 @@ class TestWholeScan:
     def test_given_a_store_that_went_down_when_started_again_then_only_missing_pages_are_read(
         self, database, shop, server
     ):
-        server.faults = [Fault("no_route", path="customers", nth=3)]
+        server.faults = [Fault("no_route", path="customers", nth=4)]
         with pytest.raises(PermanentError):
             read(database, shop, server, max_parallel_requests=1)
         server.faults = ()
@@ -155,7 +169,7 @@ def pause(database):
 
 
 class TestDrift:
-    @pytest.mark.parametrize("nth", [2, 3, 4])
+    @pytest.mark.parametrize("nth", [2, 3, 4, 5])
     def test_given_a_record_deleted_between_pages_then_the_skipped_one_is_fetched(
         self, database, shop, server, nth
     ):
@@ -171,8 +185,40 @@ class TestDrift:
         assert applied_ids(database) == set(range(1, 351)) - {10}
         assert sync.verdict.agree is True
 
-    @pytest.mark.parametrize("nth", [2, 4])
-    def test_given_a_record_created_while_reading_then_it_is_read_too(
+    @pytest.mark.parametrize(("gone", "nth"), [(10, 3), (10, 5), (101, 4), (340, 3)])
+    def test_given_one_gone_and_one_new_between_two_pages_then_the_total_does_not_hide_it(
+        self, database, shop, server, gone, nth
+    ):
+        def meddle(shop):
+            shop.delete_customer(gone)
+            shop.put_customer(customer(999) | {"_links": {}})
+
+        server.faults = [Fault("change", path="/customers$", nth=nth, times=1, change=meddle)]
+
+        sync = run_sync(database, shop, server, source_settings={"max_parallel_requests": 1})
+
+        totals = {one["total"] for one in rows(database, "SELECT total FROM sync_page")}
+        assert totals >= {350}
+        assert applied_ids(database) >= {*range(1, 351), 999} - {gone}
+        assert (sync.coverage.is_complete, sync.coverage.is_swept) == (True, True)
+        assert (sync.coverage.scanned, sync.coverage.total) == (350, 350)
+
+    def test_given_pages_that_landed_before_highest_ids_were_asked_for_then_ids_are_swept(
+        self, database, shop, server
+    ):
+        server.faults = [Fault("no_route", path="/customers$", nth=4)]
+        with pytest.raises(PermanentError):
+            read(database, shop, server, max_parallel_requests=1)
+        with database.owner() as conn:
+            conn.execute("DELETE FROM sync_page WHERE listing = 'customers:highest'")
+        server.faults = ()
+
+        _, found = read(database, shop, server)
+
+        assert (found.is_complete, found.is_swept) == (True, True)
+
+    @pytest.mark.parametrize("nth", [2, 3, 5])
+    def test_given_a_record_created_while_reading_then_it_is_read_too_without_a_sweep(
         self, database, shop, server, nth
     ):
         server.faults = [
@@ -187,7 +233,7 @@ class TestDrift:
 
         sync = run_sync(database, shop, server, source_settings={"max_parallel_requests": 1})
 
-        assert sync.coverage.is_complete is True
+        assert (sync.coverage.is_complete, sync.coverage.is_swept) == (True, False)
         assert applied_ids(database) == {*range(1, 351), 999}
 
     def test_given_several_deletions_while_reading_and_sweeping_then_nothing_live_is_lost(
@@ -195,23 +241,23 @@ class TestDrift:
     ):
         server.faults = [
             Fault("delete_customer", path="/customers$", nth=nth, times=1, record_id=nth * 10)
-            for nth in (2, 3, 4, 6, 8)
+            for nth in (3, 4, 5, 8, 10)
         ]
 
         sync = run_sync(database, shop, server, source_settings={"max_parallel_requests": 1})
 
-        assert applied_ids(database) == set(range(1, 351)) - {20, 30, 40, 60, 80}
+        assert applied_ids(database) == set(range(1, 351)) - {30, 40, 50, 80, 100}
         assert sync.coverage.is_complete is True
 
     def test_given_totals_that_never_settle_then_partial_with_the_reason_and_no_watermark(
         self, database, shop, server
     ):
-        fresh = iter(range(1000, 2000))
+        going = iter(range(1, 351))
         server.faults = [
             Fault(
                 "change",
                 path="/customers$",
-                change=lambda shop: shop.put_customer(customer(next(fresh)) | {"_links": {}}),
+                change=lambda shop: shop.delete_customer(next(going)),
             )
         ]
 
@@ -247,10 +293,11 @@ class TestDrift:
     ):
         one_by_one = {"max_parallel_requests": 1}
         run_sync(database, shop, server)
-        # Three pages of changes, the total, the first page of all; the second is not answered.
+        # Three pages of changes, the total, the highest id, the first page of all; the second is
+        # not answered.
         server.faults = [
             Fault("delete_order", path="/orders$", nth=4, times=1, record_id=5),
-            Fault("no_route", path="/orders$", nth=6, times=1),
+            Fault("no_route", path="/orders$", nth=7, times=1),
         ]
         with pytest.raises(PermanentError):
             run_sync(database, shop, server, source_settings=one_by_one)
@@ -398,7 +445,7 @@ class TestPoison:
         self, database, shop, server
     ):
         server.faults = [
-            Fault("delete_customer", path="/customers$", nth=2, times=1, record_id=10),
+            Fault("delete_customer", path="/customers$", nth=3, times=1, record_id=10),
             Fault("poison", path="/customers$", record_id=101),
         ]
 
@@ -413,8 +460,9 @@ class TestPoison:
         self, database, shop, server
     ):
         server.faults = [
-            Fault("delete_customer", path="/customers$", nth=2, times=1, record_id=10),
-            Fault("server_error", path="/customers$", nth=9),
+            Fault("delete_customer", path="/customers$", nth=3, times=1, record_id=10),
+            # The highest id and four pages, twice; then what slipped.
+            Fault("server_error", path="/customers$", nth=11),
         ]
 
         with pytest.raises(TransientError):

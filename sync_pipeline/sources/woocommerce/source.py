@@ -49,6 +49,15 @@ class WooCommerceSource:
             noise=answer.noise,
         )
 
+    def highest(self, listing: Listing) -> Page:
+        """One record, the last by id; see Source.highest."""
+        first = PageRequest(0, 1)
+        params = page_params(listing, first, ("id",)) | {"order": "desc"}
+        answer = self._client.get(listing.path, params)
+        records = verified(answer.value, listing.path, ("id",), most=1)
+        _require_selected(records, listing)
+        return Page(first, records, _total(answer), answer.elapsed_seconds, answer.noise)
+
     def read_by_ids(self, listing: Listing, ids: Sequence[str]) -> list[Record]:
         """Read the records with these ids, in id order, 100 a call; gone ones are left out.
 
