@@ -20,6 +20,8 @@ CREATE TABLE IF NOT EXISTS sync_orchestration (
 );
 CREATE INDEX IF NOT EXISTS sync_orchestration_org_idx
     ON sync_orchestration (org_id, created_at DESC);
+CREATE INDEX IF NOT EXISTS sync_orchestration_request_idx
+    ON sync_orchestration (org_id, request_hash, orchestration_no DESC);
 CREATE INDEX IF NOT EXISTS sync_orchestration_created_idx ON sync_orchestration (created_at DESC);
 
 -- One connection and entity of an orchestration, and its queue or why it has none.

@@ -1,7 +1,8 @@
 -- Delete what is left of a range outside its tables: queues, batches, conflicts that are closed.
 -- Open conflicts name a record that a person must still look at. Who lost what is in the activity.
 -- Caller: queue.retention, when hold.sql said that it is over, before the tables are dropped.
--- Index: sync_queue_pkey, sync_batch_pkey, sync_conflict_queue_idx.
+-- Index: sync_queue_pkey, sync_batch_pkey, sync_conflict_queue_idx,
+--   sync_orchestration_item_queue_idx.
 WITH conflict AS (
     DELETE FROM sync_conflict
     WHERE queue_no >= %(first_queue_no)s AND queue_no < %(beyond_queue_no)s AND state <> 'open'
@@ -14,7 +15,15 @@ batch AS (
 queue AS (
     DELETE FROM sync_queue
     WHERE queue_no >= %(first_queue_no)s AND queue_no < %(beyond_queue_no)s
-    RETURNING queue_no, org_id, finished_at
+    RETURNING queue_no, org_id, finished_at, tally
+),
+-- What its orchestration says of it from now on.
+item AS (
+    UPDATE sync_orchestration_item AS i
+    SET tally = coalesce(queue.tally, '{}')
+            || jsonb_build_object('finished_at', queue.finished_at),
+        purged_at = now()
+    FROM queue WHERE i.queue_no = queue.queue_no
 ),
 tally AS (
     SELECT queue.org_id, count(*) AS n_queues, max(queue.finished_at) AS last_finished_at,

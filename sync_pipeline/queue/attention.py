@@ -35,6 +35,10 @@ class Attention:
         next_due_at: when its first open batch can be claimed; None: none open, or not looked at
             because the queue is worked on or paused.
         circuit_open_until: its connection takes no request before.
+        orchestration_id: the orchestration that opened it; None: it was started alone.
+        is_orchestration_begun: a queue of that orchestration and of this connection was worked, or
+            is finished.
+        waits_for_others: a queue that comes before it is unfinished, and waits for no person.
     """
 
     queue_no: int
@@ -56,6 +60,9 @@ class Attention:
     last_dagster_run_id: str | None
     next_due_at: datetime | None
     circuit_open_until: datetime | None = None
+    orchestration_id: str | None = None
+    is_orchestration_begun: bool = False
+    waits_for_others: bool = False
 
     @property
     def reason(self) -> Reason:
@@ -106,7 +113,9 @@ class Start:
 
 def needs_run(row: Attention, now: datetime) -> bool:
     """Whether nobody works on the queue and a run would get on with it. Pure."""
-    return not row.waits_for_a_person and row.due_at <= now
+    if row.waits_for_a_person or row.waits_for_others:
+        return False
+    return row.due_at <= now
 
 
 def queues_to_start(

@@ -40,8 +40,12 @@ def queue_meant(database: Database, typed: str) -> Queue:
     return find_queue(database, str(found[0]["id"]))
 
 
-def id_range(typed: str) -> tuple[UUID, UUID]:
+def id_range(typed: str, what: str = "queue", listed_by: str = "status") -> tuple[UUID, UUID]:
     """The lowest and the highest id that begin with these characters. Pure.
+
+    Args:
+        what: whose id it should be.
+        listed_by: the command that shows them.
 
     Raises:
         InputError: no id begins so.
@@ -49,7 +53,7 @@ def id_range(typed: str) -> tuple[UUID, UUID]:
     digits = typed.strip().replace("-", "").lower()
     if not re.fullmatch(rf"[0-9a-f]{{{_FEWEST_DIGITS},{_DIGITS}}}", digits):
         raise InputError(
-            f"{typed!r} is not a queue id.",
-            remedy="Queue ids are UUIDs, their first characters do: sync-pipeline status.",
+            f"{typed!r} is not {'an' if what[0] in 'aeiou' else 'a'} {what} id.",
+            remedy=f"They are UUIDs, their first characters do: sync-pipeline {listed_by}.",
         )
     return UUID(digits.ljust(_DIGITS, "0")), UUID(digits.ljust(_DIGITS, "f"))

@@ -4,6 +4,7 @@ Belongs here: which queue a start comes to. Does not: finding and finishing queu
 works them (leases.py, heartbeat.py).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -38,6 +39,8 @@ class _Start:
     idempotency_key: str | None
     created_by: str | None
     is_full: bool
+    depends_on: Sequence[int] = ()
+    orchestration_no: int | None = None
 
 
 def open_queue(
@@ -65,20 +68,56 @@ def open_queue(
     start = _Start(
         connection, entity, settings, filters or Filters(), idempotency_key, created_by, is_full
     )
-    place = {"connection": connection.name, "entity": entity}
     while True:
         with database.organization(connection.org_id) as conn:
-            if idempotency_key is not None and (
-                first := select_queue(conn, **place, idempotency_key=idempotency_key)
-            ):
-                return first, False
-            if (made := _make(conn, start)) is not None:
-                return made, True
-            standing = select_queue(conn, **place, is_open=True)
-        # None: it finished between the two statements, and the next look opens a new one.
-        if standing is not None:
-            _require_meant(standing, start)
-            return standing, False
+            if (found := _look(conn, start)) is not None:
+                return found
+
+
+def open_for_orchestration(
+    conn: SqlConnection[dict[str, Any]],
+    connection: Connection,
+    entity: str,
+    *,
+    settings: QueueSettings,
+    created_by: str,
+    is_full: bool,
+    depends_on: Sequence[int],
+    orchestration_no: int,
+) -> tuple[Queue, bool]:
+    """Open a queue of an orchestration in its transaction, or join the open one.
+
+    Args:
+        depends_on: numbers of queues that come before; one that is joined keeps its own.
+
+    Returns, Raises: as `open_queue`. The transaction is good for others after a refusal.
+    """
+    start = _Start(
+        connection, entity, settings, Filters(), None, created_by, is_full,
+        depends_on, orchestration_no,
+    )  # fmt: skip
+    while (found := _look(conn, start)) is None:
+        pass
+    return found
+
+
+def _look(conn: SqlConnection[dict[str, Any]], start: _Start) -> tuple[Queue, bool] | None:
+    """What a start comes to now; None: what stood in its way finished meanwhile, look again.
+
+    Raises:
+        QueueOpenError: as `open_queue`.
+    """
+    place = {"connection": start.connection.name, "entity": start.entity}
+    key = start.idempotency_key
+    if key is not None and (first := select_queue(conn, **place, idempotency_key=key)):
+        return first, False
+    if (made := _make(conn, start)) is not None:
+        return made, True
+    standing = select_queue(conn, **place, is_open=True, is_window=start.filters.is_window)
+    if standing is None:
+        return None
+    _require_meant(standing, start)
+    return standing, False
 
 
 def _require_meant(standing: Queue, start: _Start) -> None:
@@ -96,10 +135,10 @@ def _require_meant(standing: Queue, start: _Start) -> None:
     # Alike, it would have been joined without a key.
     key = "under another" if standing.idempotency_key else "without an"
     difference = f"{key} idempotency key" if is_alike else "with other settings"
-    options = f"--entity {standing.entity} {standing.filters.as_options()}".rstrip()
+    command = standing.filters.as_command(standing.connection, standing.entity)
     raise QueueOpenError(
         f"A sync of {standing.connection} {standing.entity} is open {difference}: {standing.id}.",
-        remedy=f"Finish it first: sync-pipeline sync {standing.connection} {options}.",
+        remedy=f"Finish it first: {command}.",
     )
 
 
@@ -123,6 +162,8 @@ def _make(conn: SqlConnection[dict[str, Any]], start: _Start) -> Queue | None:
             "idempotency_key": start.idempotency_key,
             "created_by": start.created_by,
             "is_full": start.is_full,
+            "depends_on": list(start.depends_on),
+            "orchestration_no": start.orchestration_no,
         },
     ).fetchone()
     if row is None:

@@ -158,10 +158,12 @@ def _drop(conn: DictConnection, range_no: int, tables: tuple[Ranged, ...]) -> No
 
 
 def _tidy(database: Database, before_utc: datetime) -> None:
-    """What is not in a range: old activity about no queue, and the room of deleted rows."""
+    """What is not in a range: activity about no queue, orchestrations, and room of deleted rows."""
     with _owner(database) as conn:
         conn.execute(statement("retention/allow"))
         conn.execute(statement("retention/general"), {"before_utc": before_utc})
+        conn.execute(statement("retention/orchestrations"), {"before_utc": before_utc})
+        conn.execute(statement("retention/keys"))
     with connect(database.url) as vacuuming:
         vacuuming.execute(statement("retention/vacuum"))
 

@@ -79,6 +79,7 @@ class TestNeedsRun:
             {"is_paused": True},
             {"is_cancelled": True},
             {"is_action_required": True},
+            {"waits_for_others": True},
             {"lease_until": NOW + seconds(1)},
             {"retry_at": NOW + seconds(3)},
             {"circuit_open_until": NOW + seconds(3)},
@@ -118,6 +119,7 @@ any_queue = st.builds(
     retry_at=moments,
     next_due_at=moments,
     circuit_open_until=moments,
+    waits_for_others=st.booleans(),
 )
 some_queues = st.lists(any_queue, max_size=60, unique_by=lambda row: row.queue_no)
 
@@ -135,6 +137,7 @@ class TestStarts:
         for row in started:
             assert not row.is_paused
             assert not row.is_cancelled
+            assert not row.waits_for_others
             assert row.lease_until is None or row.lease_until <= NOW
             assert row.circuit_open_until is None or row.circuit_open_until <= NOW + seconds(2)
             assert row.stage == "finished" or not row.is_action_required
