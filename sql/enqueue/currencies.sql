@@ -6,9 +6,9 @@ SELECT currency, count(*) AS n_orders, sum(total) AS total,
     coalesce(sum(total - refunded) FILTER (WHERE status IN ('processing', 'completed')), 0)
         AS paid_net
 FROM sync_order_figure
-WHERE connection_id = %(connection_id)s AND customer_id > 0
-  AND customer_id::text IN (
+WHERE connection_id = %(connection_id)s
+  AND customer_key IN (
       SELECT item ->> 'id'
       FROM sync_page AS p CROSS JOIN LATERAL jsonb_array_elements(p.body) AS item
-      WHERE p.queue_no = %(queue_no)s AND p.listing = %(listing)s)
+      WHERE p.queue_no = %(queue_no)s AND p.listing IN (%(listing)s, %(guests)s))
 GROUP BY currency ORDER BY n_orders DESC

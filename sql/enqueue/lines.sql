@@ -8,7 +8,7 @@
 -- Why ON CONFLICT: a listing that moves while it is read holds a record twice, and a share that was
 --   made before a crash is made again.
 -- Children land in listings of their own, named by a prefix and their parent's id; a child whose
---   parent was gone at the sweep is gone as well.
+--   parent was gone at the sweep is gone as well. Guests are in no listing, so in no sweep.
 WITH extra AS MATERIALIZED (
 {enrichment}
 ),
@@ -29,11 +29,13 @@ FROM (
               ELSE p.first_offset END + ordinality)::integer AS line_no,
         coalesce(item ->> 'id', 'offset:' || (p.first_offset + ordinality - 1)) AS external_id,
         CASE WHEN p.listing = %(listing)s THEN item ->> 'id'
-             ELSE substr(p.listing, length(%(prefix)s::text) + 1) END AS listed_id
+             ELSE substr(p.listing, length(%(prefix)s::text) + 1) END AS listed_id,
+        coalesce(p.listing = %(guests)s::text, false) AS is_guest
     FROM sync_page AS p
     CROSS JOIN LATERAL jsonb_array_elements(p.body) WITH ORDINALITY AS landed (item, ordinality)
     WHERE p.queue_no = %(queue_no)s
-      AND (p.listing = %(listing)s OR starts_with(p.listing, %(prefix)s))
+      AND (p.listing = %(listing)s OR p.listing = %(guests)s
+           OR starts_with(p.listing, %(prefix)s))
       AND p.first_offset >= %(from_offset)s AND p.first_offset < %(to_offset)s
     OFFSET 0
 ) AS record
@@ -50,5 +52,6 @@ LEFT JOIN sync_record AS known
     ON known.connection_id = %(connection_id)s AND known.entity = %(entity)s
     AND known.external_id = record.external_id
 WHERE (known.content_hash IS DISTINCT FROM hashed.content_hash OR known.tombstoned_at IS NOT NULL)
-  AND (NOT %(is_swept)s OR record.listed_id IN (SELECT external_id FROM swept))
+  AND (NOT %(is_swept)s OR record.is_guest
+       OR record.listed_id IN (SELECT external_id FROM swept))
 ON CONFLICT DO NOTHING

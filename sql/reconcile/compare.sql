@@ -3,6 +3,7 @@
 -- Index: sync_page_pkey, sync_record_pkey (one range of it), sync_line_pkey.
 -- Composed per entity: its table, and how that tells records of the listing itself from children.
 -- Of changes only what they name can be missing by id; the rest is counted.
+-- Guests are on both sides when they landed, which takes a page, if an empty one.
 -- A record that failed is on their side and not on ours: it is missing, and the reason is known.
 WITH own AS MATERIALIZED (
     SELECT DISTINCT item ->> 'id' AS external_id
@@ -18,12 +19,20 @@ theirs AS MATERIALIZED (
     WHERE p.queue_no = %(queue_no)s AND starts_with(p.listing, %(prefix)s)
       AND item ->> 'id' IS NOT NULL
       AND substr(p.listing, length(%(prefix)s::text) + 1) IN (SELECT external_id FROM own)
+    UNION
+    SELECT item ->> 'id'
+    FROM sync_page AS p CROSS JOIN LATERAL jsonb_array_elements(p.body) AS item
+    WHERE p.queue_no = %(queue_no)s AND p.listing = %(guests)s
 ),
 ours AS MATERIALIZED (
     SELECT r.external_id, t.id IS NULL AS is_lost, {is_own} AS is_own
     FROM sync_record AS r LEFT JOIN {target} AS t ON t.id = r.local_id
     WHERE r.connection_id = %(connection_id)s AND r.entity = %(entity)s
       AND r.tombstoned_at IS NULL
+      -- Guests that this sync did not look for are neither here nor gone.
+      AND (starts_with(r.external_id, %(guest_prefix)s) IS NOT TRUE
+           OR EXISTS (SELECT FROM sync_page AS p
+                      WHERE p.queue_no = %(queue_no)s AND p.listing = %(guests)s))
 ),
 missing AS MATERIALIZED (
     SELECT external_id FROM theirs

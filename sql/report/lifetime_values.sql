@@ -1,5 +1,6 @@
 -- What customers of a connection ordered, by segment, status and currency, under the rule of their
 -- last sync. customer.lifetime_value adds up currencies; this is the same money, apart.
+-- Guests' orders count for the guest, or the account of the same e-mail, where guests are included.
 -- Caller: reports.gathering.
 -- Index: sync_order_figure_pkey and sync_record_pkey, one connection's range each; customer_pkey.
 WITH rule AS MATERIALIZED (
@@ -10,15 +11,15 @@ WITH rule AS MATERIALIZED (
         ORDER BY q.created_at DESC LIMIT 1), 'all_orders') AS name
 ),
 figure AS MATERIALIZED (
-    SELECT f.customer_id::text AS external_id, f.currency,
+    SELECT f.customer_key AS external_id, f.currency,
         CASE rule.name
             WHEN 'paid_net' THEN coalesce(sum(f.total - f.refunded)
                 FILTER (WHERE f.status IN ('processing', 'completed')), 0)
             ELSE sum(f.total)
         END AS value
     FROM sync_order_figure AS f CROSS JOIN rule
-    WHERE f.connection_id = %(connection_id)s AND f.customer_id > 0
-    GROUP BY f.customer_id, f.currency, rule.name
+    WHERE f.connection_id = %(connection_id)s AND f.customer_key IS NOT NULL
+    GROUP BY f.customer_key, f.currency, rule.name
 )
 SELECT coalesce(c.segment, 'none') AS segment, coalesce(c.status, 'none') AS status,
     coalesce(nullif(figure.currency, ''), 'unknown') AS currency,

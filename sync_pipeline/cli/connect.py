@@ -39,6 +39,13 @@ SecretEnv = Annotated[str, typer.Option(help="Environment variable of the consum
 Role = Annotated[
     str | None, typer.Option(help="Accounts to read; WooCommerce's own default is customer.")
 ]
+IncludeGuests = Annotated[
+    bool,
+    typer.Option(
+        "--include-guests/--no-include-guests",
+        help="Make customers of people who ordered without an account, by e-mail.",
+    ),
+]
 RequestsPerSecond = Annotated[
     float | None,
     typer.Option(min=0, max=1000, help="To this store, of all processes; 0: no limit."),
@@ -68,6 +75,7 @@ def woocommerce(  # noqa: PLR0913  (its options)
     key_env: KeyEnv,
     secret_env: SecretEnv,
     role: Role = None,
+    include_guests: IncludeGuests = False,
     requests_per_second: RequestsPerSecond = None,
     every_minutes: EveryMinutes = None,
     entities: Entities = None,
@@ -86,6 +94,7 @@ def woocommerce(  # noqa: PLR0913  (its options)
             secret_env=secret_env,
             options=_given(
                 customer_role=role,
+                include_guests=include_guests or None,
                 requests_per_second=requests_per_second,
                 **{EVERY_MINUTES: every_minutes, SCHEDULED_ENTITIES: _entities(entities)},
             ),

@@ -11,7 +11,7 @@ from hashlib import md5
 
 from psycopg import sql
 
-from sync_pipeline.entities.reading import Changes, NestedListing
+from sync_pipeline.entities.reading import Changes, Guests, NestedListing
 from sync_pipeline.postgres.ranges import range_of, table_of
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.sources.protocol import Listing
@@ -41,6 +41,7 @@ class Entity:
         option_params: options of a connection that go with the listing, and as which parameter.
         id_pattern: what an id of one of its records looks like; a regular expression.
         id_example: one for people.
+        guests: records of people whom the listing does not hold, made of the figures.
         is_scheduled: schedules sync it, unless the connection names the entities that they sync.
         feeds_figures_of: the entity whose figures come from these very records, kept when they are
             enqueued: synced in one run, the records are read once for both.
@@ -65,6 +66,7 @@ class Entity:
     id_example: str = "123"
     is_scheduled: bool = False
     feeds_figures_of: str | None = None
+    guests: Guests | None = None
 
     @property
     def watermark_name(self) -> str:
@@ -75,6 +77,11 @@ class Entity:
     def children_prefix(self) -> str | None:
         """How the names of listings under its records begin; None: there are none."""
         return self.children.prefix if self.children else None
+
+    @property
+    def guests_name(self) -> str | None:
+        """Under which name guests land; None: the entity has none."""
+        return self.guests.name if self.guests else None
 
     def watermark_salt(self, rule: str) -> str:
         """What makes a watermark out of date: the mapping, its rule, and what is asked for."""

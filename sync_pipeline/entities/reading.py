@@ -71,3 +71,30 @@ class NestedListing:
             path=self.path.format(id=parent_id),
             fields=tuple(one for one in self.fields if one != self.parent_field),
         )
+
+
+@dataclass(frozen=True)
+class Guests:
+    """Records of people without an account, made of the orders behind the entity's figures.
+
+    Attributes:
+        name: key of the landed pages, and the salt of a figures' watermark that stands for them.
+        option: of a connection; it turns them on.
+        fields: asked for of the figures' listing besides.
+        id_prefix: how their ids begin, and no other's. The e-mail follows, in lower case.
+        settle: file of `sql/` that says which guests have an account, and who takes over whose row.
+        derivation: file of `sql/` giving (external_id, record) of those that have none.
+    """
+
+    name: str
+    option: str
+    fields: tuple[str, ...]
+    id_prefix: str
+    settle: str
+    derivation: str
+
+    def email_of(self, external_id: str) -> str | None:
+        """The e-mail in a guest's id; None for an id of another kind. Pure."""
+        if not external_id.startswith(self.id_prefix):
+            return None
+        return external_id.removeprefix(self.id_prefix).lower()

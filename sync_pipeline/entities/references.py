@@ -18,7 +18,7 @@ class Filled:
     """How many references were filled in.
 
     Attributes:
-        customers: orders that got their customer.
+        customers: orders that got their customer, guests' orders among them.
         products: lines of orders that got their product or variation.
         parents: variations that got their product.
     """
@@ -36,7 +36,8 @@ def fill_references(conn: DictConnection, connection_id: int) -> Filled:
     """
     values = {"connection_id": connection_id}
     return Filled(
-        customers=conn.execute(statement("references/customers"), values).rowcount,
+        customers=conn.execute(statement("references/customers"), values).rowcount
+        + conn.execute(statement("references/guests"), values).rowcount,
         products=conn.execute(statement("references/products"), values).rowcount,
         parents=conn.execute(statement("references/parents"), values).rowcount,
     )

@@ -1,6 +1,7 @@
-"""WooCommerce customers: registered accounts, with figures from the store's orders."""
+"""WooCommerce customers: registered accounts, and guests, with figures from the store's orders."""
 
 from sync_pipeline.entities.declaration import Entity
+from sync_pipeline.entities.reading import Guests
 from sync_pipeline.sources.protocol import Listing
 
 CUSTOMERS = Entity(
@@ -36,6 +37,16 @@ CUSTOMERS = Entity(
             "refunds",
         ),
     ),
+    guests=Guests(
+        name="guests",
+        option="include_guests",
+        fields=("billing",),
+        id_prefix="guest:",
+        settle="derivations/woocommerce/guests_settle",
+        derivation="derivations/woocommerce/guests",
+    ),
+    id_pattern=r"[0-9]+|guest:\S+@\S+",
+    id_example="123 and guest:ann@shop.example",
     filters=frozenset({"limit", "email", "external_id"}),
     option_params={"customer_role": "role"},
     is_scheduled=True,

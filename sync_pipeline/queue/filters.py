@@ -8,8 +8,8 @@ from typing import Any, Final, Self
 from sync_pipeline.entities import Entity
 from sync_pipeline.errors import InputError
 
-# A number, behind what it counts where that is not told otherwise (`refund:7`).
-_ID: Final = re.compile(r"([a-z]+:)?[0-9]+")
+# A number, behind what it counts where that is not told otherwise (`refund:7`), or a guest's e-mail.
+_ID: Final = re.compile(r"([a-z]+:)?[0-9]+|guest:\S+@\S+")
 
 
 @dataclass(frozen=True)

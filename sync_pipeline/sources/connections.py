@@ -42,7 +42,8 @@ class Connection:
         name: unique over all organizations; a Dagster partition key.
         base_url: of the site; the scheme `demo:` means the store that we serve ourselves.
         key_env, secret_env: names of environment variables, never their values.
-        options: {"customer_role": "all"} reads every account, not only customers.
+        options: {"customer_role": "all"} reads every account, not only customers;
+            {"include_guests": true} makes customers of who ordered without one.
         page_records: page size that this store managed last.
     """
 

@@ -37,9 +37,10 @@ class Known:
     values: dict[str, Any]
 
 
-def known_figures(listing: Listing) -> Known:
-    """How far the orders are read that customers' figures are made of."""
-    return Known("extract/watermark", "extract/orders_expected", {"known_as": listing.name})
+def known_figures(listing: Listing, salt: str | None) -> Known:
+    """How far the orders are read that customers' figures are made of, with what is asked now."""
+    values = {"known_as": listing.name, "salt": salt}
+    return Known("extract/watermark", "extract/orders_expected", values)
 
 
 def known_records(entity: Entity, rule: str) -> Known:
@@ -72,7 +73,7 @@ def scan_changes(scanner: Scanner, listing: Listing, changes: Changes, known: Kn
         total = scanner.source.read(listing, PageRequest(0, 1), ids_only=True).total
         expected = _expected(scanner, delta, known)
         if coverage.is_complete and total == expected:
-            return replace(coverage, store_total=total)
+            return replace(coverage, store_total=total, since=delta.params[changes.param])
         if total is None or total < expected:
             break
         scanner.execute("extract/forget", queue_no=scanner.queue.queue_no, listing=delta.name)

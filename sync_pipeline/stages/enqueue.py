@@ -21,7 +21,8 @@ from sync_pipeline.queue.queues import Queue
 from sync_pipeline.queue.stops import refuse_if_stopped
 from sync_pipeline.stages.coverage import Coverage, landed_name, sweep_name
 from sync_pipeline.stages.enqueued import Enqueued, made_before, note_made
-from sync_pipeline.stages.figures import take_figures
+from sync_pipeline.stages.feeding import feed_figures, figures_and_guests
+from sync_pipeline.stages.figures import Taken
 
 _ANALYZE_FROM_LINES = 5_000
 _WORKERS = 2
@@ -47,22 +48,16 @@ def enqueue(
         note = _note_of(conn, queue)
         if not is_held:
             return made_before(note)
-        unreadable: list[str] = []
-        if entity.figures_listing is not None:
-            unreadable = take_figures(
-                conn,
-                queue,
-                entity.figures_listing,
-                moves_watermark=note["is_complete"] is not False,
-                is_swept=bool(note["extract_note"].get("figures", {}).get("is_swept")),
-            )
         found = Coverage(**note["extract_note"]["records"])
+        taken = figures_and_guests(conn, queue, entity, note)
         shares = page_shares(_reach(conn, queue, entity, found), workers)
     with logs.Workers(workers, thread_name_prefix="enqueue") as pool:
+        feeding = pool.submit(_feed_figures, database, queue, entity, note)
         made = [pool.submit(_make_share, database, queue, entity, share, found) for share in shares]
         for share in made:
             share.result()
-    result = _move_on(database, queue, entity, unreadable)
+        fed = feeding.result()
+    result = _move_on(database, queue, entity, [*taken.unreadable_ids, *fed.unreadable_ids])
     if result.lines >= _ANALYZE_FROM_LINES:
         # Without statistics claims are planned for an empty table. The lines need none:
         # complete.sql reads them by their key whatever they say, and reading their payloads for
@@ -70,6 +65,17 @@ def enqueue(
         with database.owner() as conn:
             conn.execute("ANALYZE sync_batch")
     return result
+
+
+def _feed_figures(
+    database: Database, queue: Queue, entity: Entity, note: Mapping[str, Any]
+) -> Taken:
+    """Feed another entity's figures, in a transaction of its own (in a pool thread).
+
+    Neither waits for the lines: a start that is made again takes the same orders over once more.
+    """
+    with database.organization(queue.org_id) as conn:
+        return feed_figures(conn, queue, entity, note) if _hold(conn, queue) else Taken()
 
 
 def page_shares(reach: int, workers: int) -> list[tuple[int, int]]:
@@ -118,6 +124,7 @@ def _make_lines(
                 "entity": entity.name,
                 "listing": landed_name(entity.listing, found),
                 "prefix": entity.children_prefix,
+                "guests": entity.guests_name,
                 "sweep_listing": sweep_name(entity.listing.name),
                 "is_swept": found.is_swept,
                 "salt": entity.hash_salt(queue.lifetime_value_rule),
@@ -142,7 +149,8 @@ def _move_on(database: Database, queue: Queue, entity: Entity, unreadable: list[
         )
         made = conn.execute(statement("enqueue/made"), {"queue_no": queue.queue_no}).fetchone()
         lines = int(made["n_lines"]) if made else 0
-        scanned = int(note["extract_note"]["records"]["scanned"])
+        guests = _guests_landed(conn, queue, entity)
+        scanned = int(note["extract_note"]["records"]["scanned"]) + guests
         money = _money(conn, queue, entity)
         result = Enqueued(
             scanned=scanned,
@@ -151,6 +159,7 @@ def _move_on(database: Database, queue: Queue, entity: Entity, unreadable: list[
             unreadable_orders=len(unreadable),
             lifetime_value_all_orders=sum((row["total"] for row in money), Decimal(0)),
             lifetime_value_paid_net=sum((row["paid_net"] for row in money), Decimal(0)),
+            guests=guests,
         )
         note_made(conn, queue, result, [row["currency"] for row in money], unreadable)
         _move_watermark(conn, queue, entity, note["extract_note"].get("watermark"))
@@ -165,8 +174,15 @@ def _money(conn: DictConnection, queue: Queue, entity: Entity) -> list[dict[str,
         "connection_id": queue.connection_id,
         "queue_no": queue.queue_no,
         "listing": entity.listing.name,
+        "guests": entity.guests_name,
     }
     return conn.execute(statement("enqueue/currencies"), values).fetchall()
+
+
+def _guests_landed(conn: DictConnection, queue: Queue, entity: Entity) -> int:
+    values = {"queue_no": queue.queue_no, "listing": entity.guests_name}
+    row = conn.execute(statement("enqueue/guests_landed"), values).fetchone()
+    return int(row["n_records"]) if row else 0
 
 
 def _move_watermark(
@@ -205,6 +221,7 @@ def _reach(conn: DictConnection, queue: Queue, entity: Entity, found: Coverage) 
         "queue_no": queue.queue_no,
         "listing": landed_name(entity.listing, found),
         "prefix": entity.children_prefix,
+        "guests": entity.guests_name,
     }
     row = conn.execute(statement("enqueue/reach"), values).fetchone()
     return int(row["reach"]) if row else 1

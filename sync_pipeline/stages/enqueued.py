@@ -20,12 +20,13 @@ class Enqueued:
     """What became of the landed records.
 
     Attributes:
-        scanned: different records that landed.
+        scanned: different records that landed, guests among them.
         lines: records to apply.
         unchanged: records whose content is what was last applied; they make no line.
         unreadable_orders: orders left out of the figures, because they cannot be read.
         lifetime_value_all_orders, lifetime_value_paid_net: sums of the two rules over all
             customers, in the store's currency.
+        guests: how many of scanned are people without an account.
     """
 
     scanned: int
@@ -34,6 +35,7 @@ class Enqueued:
     unreadable_orders: int = 0
     lifetime_value_all_orders: Decimal = Decimal(0)
     lifetime_value_paid_net: Decimal = Decimal(0)
+    guests: int = 0
 
 
 def note_made(
@@ -93,4 +95,5 @@ def made_before(note: Mapping[str, Any]) -> Enqueued:
         unreadable_orders=int(made.get("unreadable_orders", 0)),
         lifetime_value_all_orders=Decimal(made.get("lifetime_value_all_orders", 0)),
         lifetime_value_paid_net=Decimal(made.get("lifetime_value_paid_net", 0)),
+        guests=int(made.get("guests", 0)),
     )

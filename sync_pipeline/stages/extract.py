@@ -78,8 +78,19 @@ def filtered(entity: Entity, filters: Filters, options: Mapping[str, Any]) -> Li
     if filters.email:
         params["email"] = filters.email
     if filters.external_id:
-        params["include"] = filters.external_id
+        guest = entity.guests.email_of(filters.external_id) if entity.guests else None
+        params |= {"email": guest} if guest else {"include": filters.external_id}
     return replace(entity.listing, params=params)
+
+
+def figures_asked(entity: Entity, options: Mapping[str, Any]) -> tuple[Listing, str | None]:
+    """The listing of the figures as this connection needs it, and its watermark's salt. Pure."""
+    listing = entity.figures_listing
+    assert listing is not None  # noqa: S101  (who calls has figures)
+    if entity.guests is None or options.get(entity.guests.option) is not True:
+        return listing, None
+    fields = dict.fromkeys((*listing.fields, *entity.guests.fields))
+    return replace(listing, fields=tuple(fields)), entity.guests.name
 
 
 def incomplete_reason(name: str, coverage: Coverage) -> str | None:
@@ -129,8 +140,8 @@ def _read(
         coverage = read_children(scanner, entity.children, listing, coverage)
     figures = None
     if entity.figures_listing is not None:
-        orders = entity.figures_listing
-        figures = scan_changes(scanner, orders, Changes(), known_figures(orders))
+        orders, salt = figures_asked(entity, connection.options)
+        figures = scan_changes(scanner, orders, Changes(), known_figures(orders, salt))
     return _Reading(coverage, newest_utc, figures, scanner.sizes.current)
 
 

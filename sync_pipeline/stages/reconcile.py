@@ -99,6 +99,8 @@ def reconcile(database: Database, queue: Queue, entity: Entity) -> Verdict:
                 if found.is_swept
                 else landed_name(entity.listing, found),
                 "prefix": entity.children_prefix,
+                "guests": entity.guests_name,
+                "guest_prefix": entity.guests.id_prefix if entity.guests else None,
             },
         ).fetchone()
         assert row is not None  # noqa: S101  (an aggregate has a row)

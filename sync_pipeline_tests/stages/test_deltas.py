@@ -22,6 +22,7 @@ from sync_pipeline_tests.factories import (
 )
 
 MOMENT = "2026-02-03T12:00:00"
+_WATERMARK = "SELECT watermark_utc, queue_no FROM sync_watermark WHERE listing = 'entity:orders'"
 
 
 def selling(*orders, **options):
@@ -175,7 +176,7 @@ class TestEverything:
         assert (mended.outcome.created, mended.verdict.agree) == (1, True)
 
     def test_given_an_incomplete_reading_then_the_watermark_stays(self, database, server, synced):
-        before = row(database, "SELECT watermark_utc, queue_no FROM sync_watermark")
+        before = row(database, _WATERMARK)
         server.store.edit_order(5, status="completed")
         going = count(100)
         server.faults = [
@@ -185,7 +186,7 @@ class TestEverything:
         again = synced()
 
         assert again.verdict.is_complete is False
-        assert row(database, "SELECT watermark_utc, queue_no FROM sync_watermark") == before
+        assert row(database, _WATERMARK) == before
 
 
 def test_given_an_order_that_fails_then_the_next_sync_still_reads_changes_only(database, org_id):

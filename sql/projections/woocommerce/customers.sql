@@ -2,7 +2,8 @@
 -- Used by: queue/complete.sql (upsert); preview, conflict check and reconciliation use the same.
 -- Reads: line (line_no, external_id, content_hash, error_count, payload). The payload is the record
 --   as the store sent it, with `order_figures` added when the line was made: count, completed,
---   total, net, first, last.
+--   total, net, first, last. A guest's is made of its newest order (derivations/woocommerce/guests.sql):
+--   its names were typed, so they are not decoded.
 -- Limits: an e-mail has at most 254 characters (RFC 5321); names and company 500, phone 100.
 -- Why OFFSET 0: without it the planner pastes a value's expression wherever the value is used, and
 --   every row is computed three times (60 us instead of 20).
@@ -38,7 +39,7 @@ SELECT
         'country', coalesce(raw.billing ->> 'country', '')
     ) AS address,
     jsonb_build_object(
-        'woocommerce_id', line.external_id, 'username', line.payload ->> 'username',
+        'woocommerce_id', CASE WHEN NOT raw.is_guest THEN line.external_id END, 'username', line.payload ->> 'username',
         'role', line.payload ->> 'role', 'date_created', raw.date_created,
         'order_count', coalesce((raw.figures ->> 'count')::integer, 0),
         'completed_order_count', raw.completed
@@ -49,16 +50,16 @@ SELECT
                  ELSE '{woocommerce,high-value}'::text[] END
         WHEN raw.completed > 0 THEN '{woocommerce,active}'::text[]
         ELSE '{woocommerce}'::text[]
-    END AS tags
+    END || CASE WHEN raw.is_guest THEN '{guest}'::text[] END AS tags
 FROM line
 CROSS JOIN LATERAL (
     SELECT
         text.*,
         coalesce(
             nullif(concat_ws(' ',
-                nullif(btrim(CASE WHEN position('&' IN text.first_name) > 0
+                nullif(btrim(CASE WHEN position('&' IN text.first_name) > 0 AND NOT text.is_guest
                     THEN sync_html_decode(text.first_name) ELSE text.first_name END), ''),
-                nullif(btrim(CASE WHEN position('&' IN text.last_name) > 0
+                nullif(btrim(CASE WHEN position('&' IN text.last_name) > 0 AND NOT text.is_guest
                     THEN sync_html_decode(text.last_name) ELSE text.last_name END), '')), ''),
             text.company, text.email) AS name,
         coalesce((text.figures ->> 'completed')::integer, 0) AS completed,
@@ -66,6 +67,7 @@ CROSS JOIN LATERAL (
             WHEN 'paid_net' THEN 'net' ELSE 'total' END)::numeric, 0) AS lifetime_value
     FROM (
         SELECT
+            starts_with(line.external_id, 'guest:') AS is_guest,
             line.payload -> 'billing' AS billing,
             line.payload -> 'order_figures' AS figures,
             nullif(btrim(line.payload ->> 'email'), '') AS email,

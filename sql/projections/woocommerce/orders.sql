@@ -1,7 +1,8 @@
 -- What a WooCommerce order means: one row per line, typed, or an error code instead.
 -- Used by: queue/complete.sql (upsert); preview, conflict check and reconciliation use the same.
 -- Reads: line (line_no, external_id, content_hash, error_count, payload), %(connection_id)s.
--- Index: sync_record_pkey (the customer), sync_connection_pkey (once a statement).
+-- Index: sync_record_pkey (the customer), sync_connection_pkey (once a statement); for guests, where the
+--   connection includes them, customer_org_email_idx and sync_record_local_idx.
 -- Limits: an e-mail has at most 254 characters (RFC 5321), names 500, other texts 200.
 -- items: what the order consists of, in the store's order: line, shipping, fee, tax, coupon, refund.
 --   total is after discounts and without tax. Lines, shipping and fees with their tax add up to the
@@ -36,13 +37,28 @@ SELECT
         WHERE known.connection_id = %(connection_id)s AND known.entity = 'customers'
           AND known.external_id = raw.customer_external_id
         LIMIT 1
+    ) WHEN connection.has_guests AND raw.billing_email IS NOT NULL THEN (
+        SELECT c.id FROM customer AS c
+        WHERE c.org_id = %(org_id)s::sync_org_id AND c.email_normalized = lower(raw.billing_email)
+          AND EXISTS (
+              SELECT FROM (
+                  SELECT r.connection_id, r.entity FROM sync_record AS r
+                  WHERE r.local_id = c.id AND r.tombstoned_at IS NULL
+                  -- Else the planner may walk every record of the connection for each order.
+                  OFFSET 0
+              ) AS known
+              WHERE known.connection_id = %(connection_id)s AND known.entity = 'customers')
+        LIMIT 1
     ) END AS customer_id,
     raw.billing_email, raw.payment_method, raw.payment_method_title, raw.transaction_id,
     dates.ordered_at, dates.paid_at, dates.completed_at, dates.source_modified_at,
     raw.billing, raw.shipping,
     parts.items
 FROM line
-CROSS JOIN (SELECT name FROM sync_connection WHERE connection_id = %(connection_id)s) AS connection
+CROSS JOIN (
+    SELECT name, coalesce(options ->> 'include_guests' = 'true', false) AS has_guests
+    FROM sync_connection WHERE connection_id = %(connection_id)s
+) AS connection
 CROSS JOIN LATERAL (SELECT line.payload || '{}' AS payload OFFSET 0) AS o
 CROSS JOIN LATERAL (
     SELECT
