@@ -14,6 +14,10 @@
 -- Why new keys are made of time, chance and the line's number: they go to the right edge of the
 --   index (RFC 9562, version 7), and cost 1 us instead of 6.
 -- Why rows are locked and written in the order of their keys: overlapping batches would deadlock.
+-- Why superseded: a window is applied beside the sync of what changed. What we read before another
+--   queue did, by the record's own date, must not undo what that one applied since we were opened.
+--   The row is locked then, so that the date is that of its last commit. Not without the second
+--   condition: a store that was restored from a backup shows older dates, and is right.
 -- A race on the e-mail raises 23505: the caller tries the batch again, and then sees the other row.
 WITH batch AS MATERIALIZED (
     SELECT queue_no, batch_no, pass
@@ -37,6 +41,7 @@ OFFSET 0
 identified AS (
     SELECT
         projected.*, known.local_id AS known_id, match.id AS match_id,
+        known.applied_queue_no AS known_queue_no,
         coalesce(known.local_id, match.id) AS target_id,
         row_number() OVER (
             PARTITION BY projected.error_code IS NULL,
@@ -51,7 +56,8 @@ identified AS (
             -- Our row was deleted by hand: the line that found it gone makes it again.
             -- A scalar subquery, for EXISTS would be answered from a hash of the whole table.
             CASE WHEN projected.error_count = 0 THEN r.local_id
-                 ELSE (SELECT t.id FROM {target} AS t WHERE t.id = r.local_id) END AS local_id
+                 ELSE (SELECT t.id FROM {target} AS t WHERE t.id = r.local_id) END AS local_id,
+            r.applied_queue_no
         FROM sync_record AS r
         WHERE r.connection_id = %(connection_id)s AND r.entity = %(entity)s
           AND r.external_id = projected.external_id
@@ -104,10 +110,11 @@ ready AS MATERIALIZED (
         CASE WHEN j.refusal IS NULL AND j.target_id IS NULL THEN
             (%(id_prefix)s::text || lpad(to_hex(j.line_no), 8, '0'))::uuid
         END AS new_id,
-        ({current_columns}) IS DISTINCT FROM ({j_columns}) AS differs
+        ({current_columns}) IS DISTINCT FROM ({j_columns}) AS differs,
+        {is_superseded} AS is_superseded
     FROM judged AS j
     LEFT JOIN LATERAL (
-        SELECT t.id, {t_columns} FROM {target} AS t
+        SELECT t.id, t.updated_at, {t_columns} FROM {target} AS t
         -- By the key alone: a second condition would offer the planner a second index. Row-level
         -- security holds the organization.
         WHERE j.refusal IS NULL AND t.id = j.target_id
@@ -120,7 +127,7 @@ stored AS (
     INSERT INTO {target} AS target (id, org_id, {columns})
     SELECT coalesce(current_id, new_id), %(org_id)s::sync_org_id, {columns}
     FROM ready
-    WHERE new_id IS NOT NULL OR (current_id IS NOT NULL AND differs)
+    WHERE new_id IS NOT NULL OR (current_id IS NOT NULL AND differs AND NOT is_superseded)
     ON CONFLICT (id) DO UPDATE
     SET ({columns}) = ROW ({excluded_columns}), updated_at = now()
 ),
@@ -131,6 +138,7 @@ resulted AS (
             WHEN r.refusal IS NOT NULL THEN 'failed'
             WHEN r.new_id IS NOT NULL THEN 'created'
             WHEN r.current_id IS NULL THEN 'failed'
+            WHEN r.differs AND r.is_superseded THEN 'superseded'
             WHEN r.differs THEN 'updated'
             ELSE 'unchanged'
         END AS result
@@ -159,7 +167,8 @@ outcome AS MATERIALIZED (
             WHEN 'duplicate.claimed'
                 THEN e.match_key || ' already belongs to remote record ' || e.claimed_by
             WHEN 'queue.target_gone' THEN 'our record was deleted while the line was applied'
-            ELSE e.error_message
+            ELSE CASE e.result WHEN 'superseded' THEN 'a later sync applied the record'
+                 ELSE e.error_message END
         END AS reason
     FROM explained AS e
 ),
@@ -171,7 +180,7 @@ remembered AS (
         coalesce(target_id, new_id), content_hash,
         CASE result WHEN 'created' THEN 'created' ELSE 'matched' END, %(queue_no)s, %(queue_no)s
     FROM outcome
-    WHERE result <> 'failed'
+    WHERE result NOT IN ('failed', 'superseded')
     ORDER BY external_id
     ON CONFLICT (connection_id, entity, external_id) DO UPDATE
     SET content_hash = EXCLUDED.content_hash, local_id = EXCLUDED.local_id,
@@ -240,7 +249,7 @@ audited AS (
         %(queue_no)s, o.line_no, %(org_id)s::sync_org_id,
         CASE WHEN o.is_retried THEN 'record_retried' ELSE 'record_' || o.result END,
         CASE WHEN o.is_retried THEN 'warning' WHEN o.result = 'failed' THEN 'error'
-             ELSE 'success' END,
+             WHEN o.result = 'superseded' THEN 'info' ELSE 'success' END,
         o.reason, difference.before,
         CASE WHEN o.result = 'created' THEN {new_object} ELSE difference.after END,
         CASE WHEN o.result = 'failed'
@@ -258,7 +267,7 @@ tally AS MATERIALIZED (
     SELECT
         count(*) FILTER (WHERE result = 'created')::integer AS n_created,
         count(*) FILTER (WHERE result = 'updated')::integer AS n_updated,
-        count(*) FILTER (WHERE result = 'unchanged')::integer AS n_unchanged,
+        count(*) FILTER (WHERE result IN ('unchanged', 'superseded'))::integer AS n_unchanged,
         count(*) FILTER (WHERE result = 'failed' AND NOT is_retried)::integer AS n_failed,
         count(*) FILTER (WHERE is_retried)::integer AS n_retried
     FROM outcome

@@ -2,13 +2,15 @@
 --   whether one is open.
 -- Caller: queue.due.connections_at, as sync_control, once a minute.
 -- Index: sync_queue_latest_idx backwards from the newest, sync_queue_open_idx, sync_circuit_pkey.
--- A sync with filters is a look at a few records: it puts off nothing. A cancelled one does: who
+-- A sync with filters is a look at a few records: it puts off nothing, and a window not even while
+--   it is open. A cancelled one does: who
 --   cancels it does not want it again in a minute.
 SELECT
     c.name AS connection, c.org_id::text AS org_id, c.options, c.created_at AS connected_at,
     EXISTS (
         SELECT FROM sync_queue AS q
-        WHERE q.connection_id = c.connection_id AND q.entity = %(entity)s AND q.stage <> 'finished'
+        WHERE q.connection_id = c.connection_id AND q.entity = %(entity)s AND NOT q.is_window
+          AND q.stage <> 'finished'
     ) AS is_open,
     (SELECT q.created_at FROM sync_queue AS q
      WHERE q.connection_id = c.connection_id AND q.entity = %(entity)s AND q.filters = '{}'

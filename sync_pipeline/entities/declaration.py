@@ -11,7 +11,7 @@ from hashlib import md5
 
 from psycopg import sql
 
-from sync_pipeline.entities.reading import Changes, Guests, NestedListing
+from sync_pipeline.entities.reading import Changes, Guests, NestedListing, Window
 from sync_pipeline.postgres.ranges import range_of, table_of
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.sources.protocol import Listing
@@ -34,6 +34,8 @@ class Entity:
         columns: columns of the target that the projection fills, in order.
         depends_on: names of entities that are synced before, because records refer to theirs.
         changes: how the listing is asked for what changed; None: it is read whole every time.
+        window: how the listing is asked for what was created in a span; None: it cannot be.
+        modified_column: of the target, when the store says that the record was changed last.
         children: listings under records of the listing, whose records are of this entity as well.
         derivation: file of `sql/` giving (external_id, record, changed_at) from our own tables, in
             place of a listing that is read; the store is not called.
@@ -58,6 +60,8 @@ class Entity:
     columns: tuple[str, ...]
     depends_on: tuple[str, ...] = ()
     changes: Changes | None = None
+    window: Window | None = None
+    modified_column: str | None = None
     children: NestedListing | None = None
     derivation: str | None = None
     filters: frozenset[str] = frozenset({"limit", "external_id"})
@@ -128,10 +132,20 @@ class Entity:
                 )
                 for column in self.columns
             ),
+            is_superseded=self._is_superseded(),
             new_object=self._object(""),
             old_object=self._object("old_"),
         )
         return sql.SQL(composed.as_string())
+
+    def _is_superseded(self) -> sql.Composable:
+        """Whether another queue has applied a later reading of the record since ours was opened."""
+        if self.modified_column is None:
+            return sql.SQL("false")
+        return sql.SQL(
+            "coalesce(current.updated_at > %(opened_at)s AND (current.{column} > j.{column}"
+            " OR current.{column} = j.{column} AND j.known_queue_no > %(queue_no)s), false)"
+        ).format(column=sql.Identifier(self.modified_column))
 
     def _listed(self, table: str | None) -> sql.Composed:
         names = [

@@ -1,11 +1,12 @@
 """How an entity is read besides one whole listing: what changed, and what lies under a record.
 
-Belongs here: frozen values that a declaration names. Does not: reading (stages/), one entity's
-values (entities/woocommerce_*.py).
+Belongs here: frozen values that a declaration names. Does not: reading
+(stages/), one entity's values (entities/woocommerce_*.py).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sync_pipeline.sources.protocol import Listing
@@ -27,6 +28,41 @@ class Changes:
     param: str = "modified_after"
     params: Mapping[str, str] = field(default_factory=lambda: {"dates_are_gmt": "true"})
     date_field: str = "date_modified_gmt"
+
+
+@dataclass(frozen=True)
+class Window:
+    """How a listing is asked for what was created in a span of time.
+
+    Our spans hold their beginning and not their end. The store's bounds are exclusive at whole
+    seconds, so the beginning is asked for one second earlier. As for changes, only naive GMT with
+    dates_are_gmt is right in every time zone.
+
+    Attributes:
+        after_param, before_param: take the bounds.
+        params: go with them.
+    """
+
+    after_param: str = "after"
+    before_param: str = "before"
+    params: Mapping[str, str] = field(default_factory=lambda: {"dates_are_gmt": "true"})
+
+    def asked(self, after: datetime | None, before: datetime | None) -> dict[str, str]:
+        """Parameters for what was created at `after` or later, and before `before`. Pure.
+
+        Args:
+            after, before: aware, at whole seconds; None leaves that side open.
+        """
+        bounds = {
+            self.after_param: after and after - timedelta(seconds=1),
+            self.before_param: before,
+        }
+        told = {
+            name: f"{one.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
+            for name, one in bounds.items()
+            if one is not None
+        }
+        return {**told, **self.params} if told else {}
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """WooCommerce orders: header, lines, taxes, shipping, fees, coupons and refunds, guests' too."""
 
 from sync_pipeline.entities.declaration import Entity
-from sync_pipeline.entities.reading import Changes
+from sync_pipeline.entities.reading import Changes, Window
 from sync_pipeline.sources.protocol import Listing
 
 ORDERS = Entity(
@@ -40,6 +40,8 @@ ORDERS = Entity(
         ),
     ),
     changes=Changes(),
+    window=Window(),
+    modified_column="source_modified_at",
     depends_on=("customers", "products"),
     feeds_figures_of="customers",
     figures_listing=None,

@@ -36,6 +36,7 @@ PRODUCTS = Entity(
     # An edited or sold variation bumps its product's date as well (recorded), so what changed of
     # products is all that has to be asked.
     changes=Changes(),
+    modified_column="source_modified_at",
     children=NestedListing(
         name="variations",
         path="products/{id}/variations",

@@ -4,12 +4,16 @@ Belongs here: the launchpad's fields and what they mean to the queue. Does not: 
 connection names environment variables), what an operator sets once (settings.py).
 """
 
+from dataclasses import fields
+
 import dagster as dg
 from pydantic import Field, ValidationError
 
 from sync_pipeline.errors import InputError
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.settings import QueueSettings
+
+_FILTERS = tuple(one.name for one in fields(Filters))
 
 
 class SyncConfig(dg.Config):
@@ -28,6 +32,22 @@ class SyncConfig(dg.Config):
     email: str | None = Field(default=None, description="Read only the account with this e-mail.")
     external_id: str | None = Field(
         default=None, description="Read only the record with this id in the remote system."
+    )
+    created_after: str | None = Field(
+        default=None,
+        description="Read only what was created at this moment or later (orders): 2024-01-31, or "
+        "2024-01-31T12:00:00Z. It runs beside the sync of what changed.",
+    )
+    created_before: str | None = Field(
+        default=None, description="Read only what was created before this moment (orders)."
+    )
+    replay: bool = Field(
+        default=False,
+        description="Apply again, with today's mapping, what was read before; the store is not "
+        "asked.",
+    )
+    replay_of: str | None = Field(
+        default=None, description="Of a replay: only the records that this sync (its id) had read."
     )
     idempotency_key: str | None = Field(
         default=None,
@@ -53,7 +73,7 @@ class SyncConfig(dg.Config):
         Raises:
             InputError: a filter that cannot select anything.
         """
-        return Filters(limit=self.limit, email=self.email, external_id=self.external_id)
+        return Filters.from_dict({name: getattr(self, name) for name in _FILTERS})
 
     def queue_settings(self, configured: QueueSettings) -> QueueSettings:
         """The configured settings with what was chosen here in their place.

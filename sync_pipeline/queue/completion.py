@@ -82,6 +82,7 @@ def complete(
             "connection_id": queue.connection_id,
             "entity": entity.name,
             "max_retries": queue.max_retries,
+            "opened_at": queue.created_at,
             "lifetime_value_rule": queue.lifetime_value_rule,
             "backoff_seconds": backoff_seconds,
             "id_prefix": time_ordered_prefix(

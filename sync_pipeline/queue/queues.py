@@ -104,10 +104,11 @@ def select_queue(conn: SqlConnection[dict[str, Any]], **chosen: Any) -> Queue | 
     """The newest queue that fits all that is chosen and not None.
 
     Args:
-        chosen: any of queue_no, id, connection (its name), entity, idempotency_key, is_open.
+        chosen: any of queue_no, id, connection (its name), entity, idempotency_key, is_open,
+            is_window.
     """
     nothing = dict.fromkeys(
-        ("queue_no", "id", "connection", "entity", "idempotency_key", "is_open")
+        ("queue_no", "id", "connection", "entity", "idempotency_key", "is_open", "is_window")
     )
     row = conn.execute(statement("queue/find"), nothing | chosen).fetchone()
     if row is None:

@@ -80,6 +80,8 @@ def filtered(entity: Entity, filters: Filters, options: Mapping[str, Any]) -> Li
     if filters.external_id:
         guest = entity.guests.email_of(filters.external_id) if entity.guests else None
         params |= {"email": guest} if guest else {"include": filters.external_id}
+    if entity.window:
+        params |= entity.window.asked(filters.created_after, filters.created_before)
     return replace(entity.listing, params=params)
 
 
@@ -126,7 +128,10 @@ def _read(
 ) -> _Reading:
     scanner = Scanner(database, queue, connection, source, settings, on_read)
     listing = filtered(entity, queue.filters, connection.options)
-    if not queue.filters.is_everything:
+    if queue.filters.is_window:
+        # Of a listing of its own, whose total proves it.
+        coverage = scanner.scan_whole(listing)
+    elif not queue.filters.is_everything:
         coverage = scanner.scan_part(listing, queue.filters.limit)
     elif entity.changes is not None:
         known = known_records(entity, queue.lifetime_value_rule)

@@ -35,6 +35,7 @@ class Verdict:
             filtered or is purged.
         is_purged: the pages are gone: the queue was opened again long after it was read.
         is_by_count: only what changed was read: the rest was counted, not compared id by id.
+        is_window: all of a span of time was read; of the rest nothing is said.
     """
 
     total: int | None
@@ -51,6 +52,7 @@ class Verdict:
     agree: bool | None
     is_purged: bool = False
     is_by_count: bool = False
+    is_window: bool = False
 
     @property
     def in_words(self) -> str:
@@ -59,6 +61,8 @@ class Verdict:
             return "its pages are purged: the next sync compares both sides"
         if self.agree is None:
             return "a filtered sync has nothing to compare with the whole store"
+        if self.agree and self.is_window:
+            return f"all {self.distinct} records of the window are here"
         if self.agree:
             how = f" by count, {self.scanned} had changed" if self.is_by_count else ""
             return f"both sides agree: {self.ours} records{how}"
@@ -110,6 +114,7 @@ def reconcile(database: Database, queue: Queue, entity: Entity) -> Verdict:
             scanned=found.scanned,
             is_complete=note["is_complete"],
             is_filtered=not queue.filters.is_everything,
+            is_window=queue.filters.is_window,
             is_delta=found.is_delta,
         )
         if verdict.lost:
@@ -150,6 +155,7 @@ def judge(
     scanned: int,
     is_complete: bool | None,
     is_filtered: bool,
+    is_window: bool = False,
     is_delta: bool = False,
 ) -> Verdict:
     """The verdict over counted sets. Pure.
@@ -159,6 +165,7 @@ def judge(
             has_pages; of a delta n_own and n_disputed as well.
         total, scanned, is_complete: what the extract proved.
         is_filtered: only a part was read; then there is nothing to say about the whole.
+        is_window: that part is a span of time, of which all was read.
         is_delta: only what changed was read; the rest is held against the total.
     """
     is_purged = not is_filtered and not row["has_pages"]
@@ -168,7 +175,8 @@ def judge(
         missing = max(missing, total - row["n_own"])
         failed = max(failed, min(missing, row["n_disputed"]))
         extra = max(0, row["n_own"] - total)
-    differs = bool(missing or extra or row["n_lost"])
+    is_proven_part = is_window and row["has_pages"]
+    differs = bool(missing) if is_part else bool(missing or extra or row["n_lost"])
     return Verdict(
         total=total,
         scanned=scanned,
@@ -181,9 +189,10 @@ def judge(
         missing_ids=tuple(row["missing_ids"]),
         extra_ids=() if is_part or is_delta else tuple(row["extra_ids"]),
         is_complete=is_complete,
-        agree=None if is_part else bool(is_complete) and not differs,
+        agree=None if is_part and not is_proven_part else bool(is_complete) and not differs,
         is_purged=is_purged,
         is_by_count=is_delta,
+        is_window=is_window,
     )
 
 

@@ -114,8 +114,8 @@ class TestOutage:
 
         circuit = circuit_of(database, shop)
         assert (circuit.state, circuit.open_count) == ("open", 2)
-        # The page, and one record elsewhere; nothing is repeated while it is tried.
-        assert len(server.log.entries()) == 2
+        # The highest id; nothing is repeated while it is tried.
+        assert len(server.log.entries()) == 1
 
     def test_given_threads_beside_the_probe_then_they_wait_for_it_and_go_on(self, database, served):
         server, shop = served
