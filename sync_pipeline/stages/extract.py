@@ -139,7 +139,7 @@ def _read(
     else:
         coverage = scanner.scan_whole(listing)
     newest_utc = None
-    if entity.changes is not None:
+    if entity.changes is not None and queue.filters.is_everything:
         newest_utc = newest_change(scanner, landed_name(listing, coverage), entity.changes)
     if entity.children is not None:
         coverage = read_children(scanner, entity.children, listing, coverage)
