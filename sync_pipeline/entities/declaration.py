@@ -89,11 +89,19 @@ class Entity:
 
     def watermark_salt(self, rule: str) -> str:
         """What makes a watermark out of date: the mapping, its rule, and what is asked for."""
+        text = self.hash_salt(rule) + self._asked
+        return md5(text.encode(), usedforsecurity=False).hexdigest()
+
+    @property
+    def asked_salt(self) -> str:
+        """What of a watermark's salt only another reading can answer."""
+        return md5(self._asked.encode(), usedforsecurity=False).hexdigest()
+
+    @property
+    def _asked(self) -> str:
         derived = statement(self.derivation) if self.derivation else ""
         nested = self.children.fields if self.children else ()
-        asked = f"{self.listing} {nested} {derived}"
-        text = self.hash_salt(rule) + asked
-        return md5(text.encode(), usedforsecurity=False).hexdigest()
+        return f"{self.listing} {nested} {derived}"
 
     def hash_salt(self, rule: str) -> str:
         """What makes a content hash out of date besides the content: the mapping and its rule."""

@@ -152,8 +152,9 @@ def applied_asset(entity: Entity) -> dg.AssetsDefinition:
 
 
 def _source(work: Work, sync: SyncResource) -> AbstractContextManager[Source | None]:
-    """The store; none for what is derived from our own tables."""
-    return sync.source(work.connection) if work.entity.derivation is None else nullcontext()
+    """The store; none for what is derived from our own tables, or was read before."""
+    is_asked = work.entity.derivation is None and not work.queue.filters.replay
+    return sync.source(work.connection) if is_asked else nullcontext()
 
 
 def _refetch(work: Work, sync: SyncResource) -> None:

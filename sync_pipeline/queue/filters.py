@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 from sync_pipeline.entities import Entity
 from sync_pipeline.errors import InputError
 
-# A number, behind what it counts where that is not told otherwise (`refund:7`), or a guest's e-mail.
+# A number, behind what it counts where that is not told otherwise (`refund:7`), or a guest's mail.
 _ID: Final = re.compile(r"([a-z]+:)?[0-9]+|guest:\S+@\S+")
 
 _WINDOW: Final = frozenset({"created_after", "created_before"})
@@ -85,6 +85,8 @@ class Filters:
                 f"{entity.name} cannot be chosen by {', '.join(odd)}.",
                 remedy=f"They can by {', '.join(sorted(fit))}.",
             )
+        if self.replay_of is not None and entity.derivation is not None:
+            raise InputError(f"{entity.name} are derived from our own tables, always all of them.")
         if self.external_id is not None and not re.fullmatch(entity.id_pattern, self.external_id):
             raise InputError(
                 f"{self.external_id!r} is no id of {entity.name}.",

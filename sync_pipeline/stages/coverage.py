@@ -72,6 +72,11 @@ def delta_name(listing: Listing) -> str:
     return f"{listing.name}:delta"
 
 
+def rescan_name(listing: Listing) -> str:
+    """Under which name a slice of the whole listing lands beside its changes."""
+    return f"{listing.name}:rescan"
+
+
 def landed_name(listing: Listing, coverage: Coverage) -> str:
     """Under which name that landed of a listing which counts: all of it, or what changed."""
     return delta_name(listing) if coverage.is_delta else listing.name

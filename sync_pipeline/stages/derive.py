@@ -58,7 +58,9 @@ def derive(database: Database, queue: Queue, entity: Entity, *, overlap_seconds:
                 return Derived(coverage, changed["newest_utc"])
             conn.execute(statement("extract/forget"), {**values, "listing": name})
         every = _land(conn, queue, entity, entity.listing.name, None)
-    is_complete = True if queue.filters.is_everything else None
+    # A replay derives everything anew.
+    is_all = queue.filters.is_everything or queue.filters.replay
+    is_complete = True if is_all else None
     coverage = Coverage(every["n_records"], every["n_records"], is_complete=is_complete)
     return Derived(coverage, every["newest_utc"])
 

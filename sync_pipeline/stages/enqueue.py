@@ -23,6 +23,7 @@ from sync_pipeline.stages.coverage import Coverage, landed_name, sweep_name
 from sync_pipeline.stages.enqueued import Enqueued, made_before, note_made
 from sync_pipeline.stages.feeding import feed_figures, figures_and_guests
 from sync_pipeline.stages.figures import Taken
+from sync_pipeline.stages.watermarks import move_watermark
 
 _ANALYZE_FROM_LINES = 5_000
 _WORKERS = 2
@@ -162,7 +163,7 @@ def _move_on(database: Database, queue: Queue, entity: Entity, unreadable: list[
             guests=guests,
         )
         note_made(conn, queue, result, [row["currency"] for row in money], unreadable)
-        _move_watermark(conn, queue, entity, note["extract_note"].get("watermark"))
+        move_watermark(conn, queue, entity, note["extract_note"])
     return result
 
 
@@ -183,23 +184,6 @@ def _guests_landed(conn: DictConnection, queue: Queue, entity: Entity) -> int:
     values = {"queue_no": queue.queue_no, "listing": entity.guests_name}
     row = conn.execute(statement("enqueue/guests_landed"), values).fetchone()
     return int(row["n_records"]) if row else 0
-
-
-def _move_watermark(
-    conn: DictConnection, queue: Queue, entity: Entity, reached: Mapping[str, Any] | None
-) -> None:
-    """Keep how far the records are read, in the transaction in which all their lines stand."""
-    if reached is not None:
-        conn.execute(
-            statement("enqueue/watermark"),
-            {
-                "queue_no": queue.queue_no,
-                "org_id": queue.org_id,
-                "connection_id": queue.connection_id,
-                "listing": entity.watermark_name,
-                **reached,
-            },
-        )
 
 
 def _hold(conn: DictConnection, queue: Queue) -> bool:

@@ -1,34 +1,33 @@
 """Extract: read a remote system whole, land every answer, and prove that nothing slipped by.
 
-Belongs here: what a sync reads, and what it says of it. Does not: how a listing is scanned
-(scan.py), where answers land (landing.py), what they mean (enqueue.py).
+Belongs here: what a sync reads. Does not: how a listing is scanned (scan.py), where answers land
+(landing.py), what is kept and said of it (extracted.py), what they mean (enqueue.py).
 
 A stopped extract goes on at the first missing range. What moves while it reads shows in the
 totals: then the ids alone are swept again, and what slipped between pages is fetched by id.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
-
-from psycopg.types.json import Jsonb
 
 from sync_pipeline.entities import Entity
 from sync_pipeline.entities.reading import Changes
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.filters import Filters
-from sync_pipeline.queue.queues import Queue, record_activity
+from sync_pipeline.queue.queues import Queue
 from sync_pipeline.queue.stops import refuse_if_stopped
 from sync_pipeline.settings import SourceSettings
-from sync_pipeline.sources.connections import Connection, remember_page_records
+from sync_pipeline.sources.connections import Connection
 from sync_pipeline.sources.protocol import Listing, Source
 from sync_pipeline.stages.children import read_children
 from sync_pipeline.stages.coverage import Coverage, landed_name
 from sync_pipeline.stages.deltas import known_figures, known_records, newest_change, scan_changes
 from sync_pipeline.stages.derive import derive
-from sync_pipeline.stages.scan import SWEEPS, OnRead, Scanner
+from sync_pipeline.stages.extracted import Reading, finish_extract
+from sync_pipeline.stages.replay import replay
+from sync_pipeline.stages.scan import OnRead, Scanner
 from sync_pipeline.stages.turns import turn
 
 
@@ -43,7 +42,7 @@ def extract(
 ) -> Coverage:
     """Read everything the queue needs into sync_page and move the queue on to enqueue.
 
-    An entity with a derivation needs no source; it is read from our own tables.
+    An entity with a derivation needs no source, it is read from our own tables; nor does a replay.
 
     Done already: reads nothing and says what was found then. Another process reads for this very
     queue: waits for it.
@@ -62,10 +61,13 @@ def extract(
             return done
         if entity.derivation is not None:
             reading = _derive(database, queue, connection, entity, settings, on_read)
+        elif queue.filters.replay:
+            found = replay(database, queue, entity)
+            reading = Reading(found, None, None, connection.page_records)
         else:
             assert source is not None  # noqa: S101  (who calls opens one)
             reading = _read(database, queue, connection, entity, source, settings, on_read)
-        _finish(database, queue, connection, entity, reading)
+        finish_extract(database, queue, connection, entity, reading)
         return reading.coverage
 
 
@@ -95,28 +97,6 @@ def figures_asked(entity: Entity, options: Mapping[str, Any]) -> tuple[Listing, 
     return replace(listing, fields=tuple(fields)), entity.guests.name
 
 
-def incomplete_reason(name: str, coverage: Coverage) -> str | None:
-    """In words, why a scan proves nothing; None when it does, or when there is nothing to prove."""
-    if coverage.is_complete is not False:
-        return None
-    if coverage.total is None:
-        return f"the store names no total of its {name}, so nothing proves that all were read"
-    return (
-        f"{coverage.scanned} of {coverage.total} {name} were read: records came or went faster "
-        f"than {SWEEPS} sweeps could follow"
-    )
-
-
-@dataclass(frozen=True)
-class _Reading:
-    """What was read: of the records, of what enriches them, and how far that goes."""
-
-    coverage: Coverage
-    newest_utc: datetime | None
-    figures: Coverage | None
-    page_records: int
-
-
 def _read(
     database: Database,
     queue: Queue,
@@ -125,7 +105,7 @@ def _read(
     source: Source,
     settings: SourceSettings,
     on_read: OnRead | None,
-) -> _Reading:
+) -> Reading:
     scanner = Scanner(database, queue, connection, source, settings, on_read)
     listing = filtered(entity, queue.filters, connection.options)
     if queue.filters.is_window:
@@ -147,7 +127,7 @@ def _read(
     if entity.figures_listing is not None:
         orders, salt = figures_asked(entity, connection.options)
         figures = scan_changes(scanner, orders, Changes(), known_figures(orders, salt))
-    return _Reading(coverage, newest_utc, figures, scanner.sizes.current)
+    return Reading(coverage, newest_utc, figures, scanner.sizes.current)
 
 
 def _derive(
@@ -157,11 +137,11 @@ def _derive(
     entity: Entity,
     settings: SourceSettings,
     on_read: OnRead | None,
-) -> _Reading:
+) -> Reading:
     found = derive(database, queue, entity, overlap_seconds=settings.watermark_overlap_seconds)
     if on_read:
         on_read(entity.listing.name, found.coverage.scanned, found.coverage.total)
-    return _Reading(found.coverage, found.newest_utc, None, connection.page_records)
+    return Reading(found.coverage, found.newest_utc, None, connection.page_records)
 
 
 def _done_before(database: Database, queue: Queue) -> Coverage | None:
@@ -170,52 +150,3 @@ def _done_before(database: Database, queue: Queue) -> Coverage | None:
     if row is None or row["stage"] == "extract":
         return None
     return Coverage(**row["extract_note"]["records"])
-
-
-def _finish(
-    database: Database, queue: Queue, connection: Connection, entity: Entity, reading: _Reading
-) -> None:
-    coverage, figures = reading.coverage, reading.figures
-    reasons = [
-        reason
-        for name, one in ((queue.entity, coverage), ("orders", figures))
-        if one is not None and (reason := incomplete_reason(name, one))
-    ]
-    note: dict[str, Any] = {"records": asdict(coverage)}
-    if figures is not None:
-        note["figures"] = asdict(figures)
-    if reasons:
-        note["incomplete"] = "; ".join(reasons)
-    elif coverage.is_complete and reading.newest_utc is not None:
-        note["watermark"] = {
-            "watermark_utc": reading.newest_utc.isoformat(),
-            "salt": entity.watermark_salt(queue.lifetime_value_rule),
-            "total": coverage.listed_total,
-        }
-    is_complete = False if reasons else coverage.is_complete
-    with database.organization(queue.org_id) as conn:
-        moved = conn.execute(
-            statement("extract/finish"),
-            {
-                "queue_no": queue.queue_no,
-                "is_complete": is_complete,
-                "source_total": coverage.store_total if coverage.is_delta else coverage.total,
-                "note": Jsonb(note),
-            },
-        ).fetchone()
-        remember_page_records(conn, connection.connection_id, reading.page_records)
-        if moved is not None:
-            record_activity(
-                conn,
-                queue,
-                "extract_completed",
-                "warning" if reasons else "success",
-                "; ".join(reasons) or _in_words(queue.entity, coverage),
-                note,
-            )
-
-
-def _in_words(name: str, coverage: Coverage) -> str:
-    if coverage.is_delta:
-        return f"read {coverage.scanned} {name} that changed, of {coverage.store_total}"
-    return f"read {coverage.scanned} of {coverage.total} {name}"

@@ -39,7 +39,7 @@ def guests_of(conn: DictConnection, queue: Queue, entity: Entity) -> Guests | No
 
 def chosen(guests: Guests, filters: Filters) -> Chosen | None:
     """Which guests these filters leave; None: nobody can say, so none. Pure."""
-    if filters.is_everything:
+    if filters.is_everything or (filters.replay and filters.replay_of is None):
         return Chosen()
     email = filters.email or guests.email_of(filters.external_id or "")
     if email is None or filters.limit is not None:

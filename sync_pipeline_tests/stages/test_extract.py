@@ -12,7 +12,8 @@ from sync_pipeline.queue.stops import QueueStoppedError
 from sync_pipeline.sources.connections import find_connection
 from sync_pipeline.stages import turns
 from sync_pipeline.stages.coverage import Coverage
-from sync_pipeline.stages.extract import extract, filtered, incomplete_reason
+from sync_pipeline.stages.extract import extract, filtered
+from sync_pipeline.stages.extracted import incomplete_reason
 from sync_pipeline_tests.factories import (
     customer,
     make_connection,
