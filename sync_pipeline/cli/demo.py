@@ -33,7 +33,8 @@ _NEXT = (
     ("dev", "the same in the Dagster UI, on http://127.0.0.1:3000"),
     ("status --latest", "this sync, whole"),
     ("explain demo customers 3", "why a record is as it is"),
-    ("sync demo", "again: nothing to change, 0 lines"),
+    ("sync demo --entity customers", "again: nothing to change, 0 lines"),
+    ("sync demo", "the rest of the store: products, orders, inventory, payments"),
     ("db psql", "the tables: customer, sync_queue_status, sync_activity"),
     ("connect woocommerce --help", "your own store"),
 )

@@ -75,7 +75,7 @@ def run_sync(
             created_by=order.created_by,
             on_progress=told,
         )
-    return _uninterrupted(report)
+    return uninterrupted(report)
 
 
 def run_queue(
@@ -91,7 +91,7 @@ def run_queue(
 
     with ensure_instance(settings, database.url) as instance, showing_progress(is_quiet) as told:
         report = resume_queue(instance, database, str(queue.id), on_progress=told)
-    return _uninterrupted(report)
+    return uninterrupted(report)
 
 
 def open_sync(database: Database, order: SyncOrder) -> tuple[Queue, bool]:
@@ -131,7 +131,12 @@ def _checked(database: Database, order: SyncOrder) -> Connection:
     return connection
 
 
-def _uninterrupted(report: "SyncReport") -> "SyncReport":
+def uninterrupted(report: "SyncReport") -> "SyncReport":
+    """The report of a run that Ctrl-C did not end.
+
+    Raises:
+        KeyboardInterrupt: it did; Dagster has noted it with the run.
+    """
     if report.error is not None and _INTERRUPTED in report.error:
         raise KeyboardInterrupt
     return report

@@ -1,28 +1,33 @@
-"""`sync-pipeline sync`: bring one entity of a connection up to date.
+"""`sync-pipeline sync`: bring a connection up to date, whole or one entity of it.
 
-Belongs here: its options and exit code. Does not: running it (launching.py), words (summary.py).
+Belongs here: its options and exit code. Does not: running it (launching.py, launching_all.py),
+words (summary.py, summary_all.py).
 
 Exit code 1 when the sync failed, and when it is `partial`: something was not applied or not
 proven, and the reason is printed. 0 means that both sides agree, or that the filter was met.
 """
 
 import getpass
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import typer
 
-from sync_pipeline.cli import failures, output, summary
+from sync_pipeline.cli import failures, output, summary, summary_all
 from sync_pipeline.cli.launching import SyncOrder, open_sync, run_sync
+from sync_pipeline.cli.launching_all import AllOrder, names_of, open_all, run_all
+from sync_pipeline.cli.orchestration_following import say_opened
 from sync_pipeline.errors import InputError
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.filters import Filters
+from sync_pipeline.queue.orchestrations import moment_of
 from sync_pipeline.settings import DatabaseSettings
 
 app = typer.Typer(add_completion=False)
 
 
 # What may be asked of a sync.
-Entity = Annotated[str, typer.Option(help="What to sync.")]
+Entity = Annotated[str | None, typer.Option(help="Only this; everything when left out.")]
+Entities = Annotated[str | None, typer.Option(help="Only these, with commas, in dependency order.")]
 Limit = Annotated[int | None, typer.Option(help="Only the first N records by id.")]
 Email = Annotated[str | None, typer.Option(help="Only the account with this address.")]
 ExternalId = Annotated[
@@ -43,7 +48,8 @@ NoWait = Annotated[
 def sync(  # noqa: PLR0913  (its options)
     name: Annotated[str, typer.Argument(help="The connection.")],
     *,
-    entity: Entity = "customers",
+    entity: Entity = None,
+    entities: Entities = None,
     limit: Limit = None,
     email: Email = None,
     external_id: ExternalId = None,
@@ -54,25 +60,50 @@ def sync(  # noqa: PLR0913  (its options)
     no_wait: NoWait = False,
     as_json: output.AsJson = False,
 ) -> None:
-    """Bring one entity of a connection up to date, through Dagster.
+    """Bring a connection up to date, through Dagster: everything, or one entity of it.
 
     A sync that was stopped goes on where it was. Exit code 0 when it is done, 1 when it failed or
     is partial (the reason is printed), 2 for wrong input.
     """
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size is {batch_size}.", remedy="Use 1 or more, or leave it out.")
-    order = SyncOrder(
-        connection=name,
-        entity=entity,
-        filters=Filters(limit=limit, email=email, external_id=external_id),
+    filters = Filters(limit=limit, email=email, external_id=external_id)
+    common = _Common(
         idempotency_key=idempotency_key,
         batch_size=batch_size,
         is_full=full,
         created_by=created_by or getpass.getuser(),
     )
-    if no_wait:
-        _open(order, as_json=as_json)
+    if entity is None:
+        _require_no_filter(filters)
+        whole = AllOrder(connection=name, entities=names_of(entities), **common)
+        (_open_all if no_wait else _sync_all)(whole, as_json=as_json)
         return
+    if entities is not None:
+        raise InputError("--entity and --entities are two answers.", remedy="Give one of them.")
+    order = SyncOrder(connection=name, entity=entity, filters=filters, **common)
+    (_open if no_wait else _sync)(order, as_json=as_json)
+
+
+class _Common(TypedDict):
+    """What may be asked of one entity and of all."""
+
+    idempotency_key: str | None
+    batch_size: int | None
+    is_full: bool
+    created_by: str
+
+
+def _require_no_filter(filters: Filters) -> None:
+    if not filters.is_everything:
+        raise InputError(
+            f"{filters.as_options()} chooses among the records of one entity.",
+            remedy="Name it: --entity customers, for one.",
+        )
+
+
+def _sync(order: SyncOrder, *, as_json: bool) -> None:
+    """Sync one entity here, and say how that ended."""
     settings = DatabaseSettings()
     with Database.open(settings) as database:
         report = run_sync(settings, database, order, is_quiet=as_json)
@@ -84,6 +115,27 @@ def sync(  # noqa: PLR0913  (its options)
             summary.print_report(database, report)
     if not summary.is_success(report):
         raise typer.Exit(failures.FAILED)
+
+
+def _sync_all(order: AllOrder, *, as_json: bool) -> None:
+    """Sync several entities here, and say how each ended and all together."""
+    settings = DatabaseSettings()
+    with Database.open(settings) as database:
+        orchestration, reports = run_all(settings, database, order, is_quiet=as_json)
+        now = moment_of(database, orchestration)
+    if as_json:
+        output.print_json(summary_all.as_document(now, reports))
+    else:
+        summary_all.print_reports(now, reports)
+    if not summary_all.is_success(now, reports):
+        raise typer.Exit(failures.FAILED)
+
+
+def _open_all(order: AllOrder, *, as_json: bool) -> None:
+    """Open the queues and say their ids; nothing is read here."""
+    with Database.open(DatabaseSettings()) as database:
+        orchestration, is_new = open_all(database, order)
+        say_opened(database, orchestration, is_new=is_new, as_json=as_json)
 
 
 def _open(order: SyncOrder, *, as_json: bool) -> None:

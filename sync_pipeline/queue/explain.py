@@ -145,7 +145,8 @@ def explain(database: Database, connection: Connection, entity: Entity, external
     if record is None and not lines and not conflicts:
         raise UnknownRecordError(
             f"No sync of {connection.name} ever met {entity.name} {external_id}.",
-            remedy=f"Ask the store: sync-pipeline sync {connection.name} --external-id N.",
+            remedy=f"Ask the store: sync-pipeline sync {connection.name} --entity {entity.name} "
+            "--external-id N.",
         )
     assert quiet is not None  # noqa: S101  (an aggregate has a row)
     return Story(

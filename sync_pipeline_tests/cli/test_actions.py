@@ -132,7 +132,7 @@ class TestWait:
         self, cli: Cli, server
     ):
         server.faults = [Fault("poison", record_id=2)]
-        synced = cli("sync", "shop", "--json")
+        synced = cli("sync", "shop", "--entity", "customers", "--json")
         server.faults = []
 
         retried = cli("retry", "--latest", "--wait", "--json")

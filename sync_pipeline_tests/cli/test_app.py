@@ -10,7 +10,7 @@ from sync_pipeline.cli import status
 from sync_pipeline.postgres.server_errors import DiskFullError
 from sync_pipeline_tests.cli.conftest import NOBODY_LISTENS, Cli
 
-COMMANDS = ("demo", "dev", "db", "connect", "doctor", "sync", "status", "explain")
+COMMANDS = ("demo", "dev", "db", "connect", "doctor", "sync", "orchestrate", "status", "explain")
 
 
 class TestHelp:

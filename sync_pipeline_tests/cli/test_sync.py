@@ -19,7 +19,15 @@ from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.actions import pause
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline_tests.cli.conftest import Cli, Ran
-from sync_pipeline_tests.factories import customer, make_connection, make_queue, order, row, store
+from sync_pipeline_tests.factories import (
+    customer,
+    full_order,
+    make_connection,
+    make_queue,
+    order,
+    row,
+    store,
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +51,8 @@ def server(
 
 def sync(cli: Cli, *options: str, **environment: str) -> Ran:
     keys = {"SHOP_KEY": DEMO_KEY, "SHOP_SECRET": DEMO_SECRET}
-    return cli("sync", "shop", *options, **keys | environment)
+    entity = () if "--entity" in options else ("--entity", "customers")
+    return cli("sync", "shop", *entity, *options, **keys | environment)
 
 
 def queues(database: Database) -> int:
@@ -298,3 +307,20 @@ class TestNoWait:
 
         assert ran.exit_code == 2
         assert "is open with other settings" in ran.stderr
+
+
+class TestSeveral:
+    def test_given_entities_when_synced_then_each_is_there_and_refers_to_the_others(
+        self, cli: Cli, server: DemoServer, database: Database
+    ):
+        server.store.put_order(full_order(1, customer_id=1))
+        keys = {"SHOP_KEY": DEMO_KEY, "SHOP_SECRET": DEMO_SECRET}
+
+        document = cli("sync", "shop", "--entities", "orders,customers", "--json", **keys).document
+
+        assert (document["success"], document["state"]) == (True, "done"), document
+        assert [(one["entity"], one["created_count"]) for one in document["entities"]] == [
+            ("customers", 3),
+            ("orders", 1),
+        ]
+        assert row(database, "SELECT customer_id FROM sales_order")["customer_id"] is not None

@@ -138,7 +138,7 @@ class TestProcesses:
     ):
         shop.store.edit_customer(1, first_name="Renamed")
 
-        opened = stack.command("sync", "shop", "--no-wait")
+        opened = stack.command("sync", "shop", "--entity", "customers", "--no-wait")
 
         assert opened.returncode == 0, opened.stderr
         stack.wait_until(lambda: latest(stack) == ("done", 1), "the one changed line is applied")

@@ -9,6 +9,7 @@ from sync_pipeline.queue.orchestrations.acting import (
     retry_orchestration,
 )
 from sync_pipeline.queue.orchestrations.audit import Activity, activities_of
+from sync_pipeline.queue.orchestrations.following import ItemStatus, Moment, moment_of
 from sync_pipeline.queue.orchestrations.records import (
     Item,
     Orchestration,
@@ -23,7 +24,9 @@ from sync_pipeline.queue.orchestrations.starting import KeyReusedError, start_or
 __all__ = [
     "Activity",
     "Item",
+    "ItemStatus",
     "KeyReusedError",
+    "Moment",
     "Orchestration",
     "OrchestrationActionName",
     "OrchestrationResult",
@@ -32,6 +35,7 @@ __all__ = [
     "cancel_orchestration",
     "find_orchestration",
     "items_of",
+    "moment_of",
     "orchestration_status",
     "pause_orchestration",
     "recent_orchestrations",

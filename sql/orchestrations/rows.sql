@@ -1,0 +1,30 @@
+-- How each connection and entity of an orchestration stands.
+-- Caller: queue.orchestrations.following. Index: sync_orchestration_item_pkey, sync_queue_pkey, and
+--   what sync_queue_status reads of one queue.
+SELECT c.name AS connection, i.entity, s.id::text AS queue_id, i.is_joined, i.refusal,
+    CASE WHEN i.refusal IS NOT NULL THEN 'refused'
+         ELSE coalesce(s.state, i.tally ->> 'state', 'done') END AS state,
+    coalesce(s.stage, 'finished') AS stage,
+    coalesce(s.is_paused, false) AS is_paused, coalesce(s.is_processing, false) AS is_processing,
+    coalesce(s.is_action_required, false) AS is_action_required, s.action_required_reason,
+    s.retry_at, s.last_error,
+    coalesce(s.scanned_count, 0) AS scanned_count, coalesce(s.total_count, 0) AS total_count,
+    coalesce(s.created_count, 0) AS created_count, coalesce(s.updated_count, 0) AS updated_count,
+    coalesce(s.unchanged_count, 0) AS unchanged_count, coalesce(s.failed_count, 0) AS failed_count,
+    coalesce(s.cancelled_count, 0) AS cancelled_count,
+    CASE WHEN coalesce(s.stage, 'finished') = 'finished' THEN 100.00 ELSE s.progress END AS progress,
+    ARRAY(
+        SELECT first.entity FROM sync_queue AS q
+        JOIN sync_queue AS first ON first.queue_no = ANY (q.depends_on)
+        WHERE q.queue_no = i.queue_no AND q.process_count = 0 AND q.stage <> 'finished'
+          AND first.stage <> 'finished' AND NOT first.is_paused AND NOT first.is_action_required
+        ORDER BY first.queue_no
+    ) AS waits_for
+FROM sync_orchestration_item AS i
+JOIN sync_connection AS c ON c.connection_id = i.connection_id
+-- OFFSET: one queue at a time, not the batches of all queues there are.
+LEFT JOIN LATERAL (
+    SELECT * FROM sync_queue_status AS status WHERE status.queue_no = i.queue_no OFFSET 0
+) AS s ON true
+WHERE i.orchestration_no = %(orchestration_no)s
+ORDER BY c.name, i.place
