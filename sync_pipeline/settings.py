@@ -124,6 +124,9 @@ class SourceSettings(BaseSettings):
     page_records: PositiveInt = Field(default=100, le=100)
     # modified_after is exclusive at one-second resolution.
     watermark_overlap_seconds: PositiveFloat = 5
+    # Pages of the whole listing, in turn, that each reading of changes reads besides; 0: none. The
+    # first one costs no call: its answer tells the total that is asked for anyway.
+    rescan_pages: NonNegativeInt = 1
     verify_tls: bool = True
     ca_bundle: Path | None = None
     # Per connection, of all processes together; 0: no limit. The recorded store (two cores) managed

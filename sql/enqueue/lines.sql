@@ -7,6 +7,7 @@
 -- Why the hash is salted: a changed mapping or rule must bring every record back.
 -- Why ON CONFLICT: a listing that moves while it is read holds a record twice, and a share that was
 --   made before a crash is made again.
+-- A slice of the whole listing lands beside the changes; a record of both is taken once.
 -- Children land in listings of their own, named by a prefix and their parent's id; a child whose
 --   parent was gone at the sweep is gone as well. Guests are in no listing, so in no sweep.
 WITH extra AS MATERIALIZED (
@@ -34,7 +35,7 @@ FROM (
     FROM sync_page AS p
     CROSS JOIN LATERAL jsonb_array_elements(p.body) WITH ORDINALITY AS landed (item, ordinality)
     WHERE p.queue_no = %(queue_no)s
-      AND (p.listing = %(listing)s OR p.listing = %(guests)s
+      AND (p.listing = %(listing)s OR p.listing = %(guests)s OR p.listing = %(rescan)s::text
            OR starts_with(p.listing, %(prefix)s))
       AND p.first_offset >= %(from_offset)s AND p.first_offset < %(to_offset)s
     OFFSET 0

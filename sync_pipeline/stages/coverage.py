@@ -21,6 +21,8 @@ class Coverage:
         noisy_pages: answers that held something before their JSON.
         children: how many of scanned and total were listed under others.
         store_total: only what changed was read, and this is what the whole listing holds.
+        rescanned: records of the slice of the whole listing that was read besides the changes.
+        rescan_offset: where the next slice begins; None: it stays where it is.
         since: of changes, the moment after which they were asked for, naive GMT.
     """
 
@@ -32,6 +34,8 @@ class Coverage:
     noisy_pages: int = 0
     children: int = 0
     store_total: int | None = None
+    rescanned: int = 0
+    rescan_offset: int | None = None
     since: str | None = None
 
     @property

@@ -16,6 +16,7 @@ from sync_pipeline.entities.reading import Changes
 from sync_pipeline.sources.protocol import Listing, PageRequest
 from sync_pipeline.stages.coverage import Coverage, delta_name
 from sync_pipeline.stages.landing import landed_ranges
+from sync_pipeline.stages.rescan import read_slice
 from sync_pipeline.stages.scan import Scanner
 
 # A busy store takes orders between the changes and the total: they are read once more.
@@ -56,10 +57,19 @@ def known_records(entity: Entity, rule: str) -> Known:
     )
 
 
-def scan_changes(scanner: Scanner, listing: Listing, changes: Changes, known: Known) -> Coverage:
+def scan_changes(
+    scanner: Scanner, listing: Listing, changes: Changes, known: Known, *, rescan_pages: int = 0
+) -> Coverage:
     """Read what changed since the watermark; everything, when there is none or it shows gaps.
 
     A full sync reads everything in any case.
+
+    Args:
+        scanner: of the extract.
+        listing: as it is read whole.
+        changes: how it is asked for what changed.
+        known: how far it is read.
+        rescan_pages: of the whole listing, read besides (rescan.py).
     """
     delta = None if scanner.queue.is_full else _since_watermark(scanner, listing, changes, known)
     # A start before this one found gaps and began to read everything: what it landed of that
@@ -70,10 +80,20 @@ def scan_changes(scanner: Scanner, listing: Listing, changes: Changes, known: Kn
     for _ in range(_TRIES):
         scanner.read_through(delta, None)
         coverage = scanner.coverage(delta)
-        total = scanner.source.read(listing, PageRequest(0, 1), ids_only=True).total
+        found = read_slice(scanner, listing, known.values["known_as"], rescan_pages)
+        # The slice's answer tells it as well, once.
+        total = found.total
+        if total is None:
+            total = scanner.source.read(listing, PageRequest(0, 1), ids_only=True).total
         expected = _expected(scanner, delta, known)
         if coverage.is_complete and total == expected:
-            return replace(coverage, store_total=total, since=delta.params[changes.param])
+            return replace(
+                coverage,
+                store_total=total,
+                since=delta.params[changes.param],
+                rescanned=found.n_records,
+                rescan_offset=found.next_offset,
+            )
         if total is None or total < expected:
             break
         scanner.execute("extract/forget", queue_no=scanner.queue.queue_no, listing=delta.name)

@@ -19,7 +19,7 @@ from sync_pipeline.postgres.database import Database, DictConnection
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.queues import Queue
 from sync_pipeline.queue.stops import refuse_if_stopped
-from sync_pipeline.stages.coverage import Coverage, landed_name, sweep_name
+from sync_pipeline.stages.coverage import Coverage, landed_name, rescan_name, sweep_name
 from sync_pipeline.stages.enqueued import Enqueued, made_before, note_made
 from sync_pipeline.stages.feeding import feed_figures, figures_and_guests
 from sync_pipeline.stages.figures import Taken
@@ -126,6 +126,7 @@ def _make_lines(
                 "listing": landed_name(entity.listing, found),
                 "prefix": entity.children_prefix,
                 "guests": entity.guests_name,
+                "rescan": _rescan(entity, found),
                 "sweep_listing": sweep_name(entity.listing.name),
                 "is_swept": found.is_swept,
                 "salt": entity.hash_salt(queue.lifetime_value_rule),
@@ -193,6 +194,11 @@ def _hold(conn: DictConnection, queue: Queue) -> bool:
     return conn.execute(statement("enqueue/hold"), values).fetchone() is not None
 
 
+def _rescan(entity: Entity, found: Coverage) -> str | None:
+    """Under which name a slice landed that counts: none beside a whole reading, which is newer."""
+    return rescan_name(entity.listing) if found.is_delta else None
+
+
 def _note_of(conn: DictConnection, queue: Queue) -> dict[str, Any]:
     row = conn.execute(statement("extract/note"), {"queue_no": queue.queue_no}).fetchone()
     if row is None:
@@ -206,6 +212,7 @@ def _reach(conn: DictConnection, queue: Queue, entity: Entity, found: Coverage) 
         "listing": landed_name(entity.listing, found),
         "prefix": entity.children_prefix,
         "guests": entity.guests_name,
+        "rescan": _rescan(entity, found),
     }
     row = conn.execute(statement("enqueue/reach"), values).fetchone()
     return int(row["reach"]) if row else 1

@@ -115,7 +115,9 @@ def _read(
         coverage = scanner.scan_part(listing, queue.filters.limit)
     elif entity.changes is not None:
         known = known_records(entity, queue.lifetime_value_rule)
-        coverage = scan_changes(scanner, listing, entity.changes, known)
+        coverage = scan_changes(
+            scanner, listing, entity.changes, known, rescan_pages=settings.rescan_pages
+        )
     else:
         coverage = scanner.scan_whole(listing)
     newest_utc = None

@@ -81,7 +81,8 @@ def in_words(queue: Queue, coverage: Coverage) -> str:
     if queue.filters.replay and coverage.is_complete is None:
         return replay_in_words(queue.connection, name, coverage)
     if coverage.is_delta:
-        return f"read {coverage.scanned} {name} that changed, of {coverage.store_total}"
+        besides = f", and {coverage.rescanned} in turn" if coverage.rescanned else ""
+        return f"read {coverage.scanned} {name} that changed, of {coverage.store_total}{besides}"
     return f"read {coverage.scanned} of {coverage.total} {name}"
 
 
