@@ -1,6 +1,7 @@
 -- How every active connection and entity stands, in one snapshot: what is open, what ended, counts.
 -- Caller: queue.situations, as sync_control: for `health`, and for every scrape of the metrics.
--- Index: sync_queue_unfinished_idx (open queues), sync_batch_pkey (their batches only),
+-- Index: sync_queue_unfinished_idx (open queues), sync_queue_pkey (those that come before them),
+--   sync_batch_pkey (their batches only),
 --   sync_queue_latest_idx (the newest of each pair); connections, counters and circuits are read
 --   whole: they are as many as there are connections.
 -- Why one statement: a queue that finishes moves its counts from its batches to sync_counter; two
@@ -17,7 +18,8 @@ unfinished AS MATERIALIZED (
         q.retry_at, q.updated_at,
         -- Since when somebody could work on it: after every lease, wait and sign of life.
         greatest(q.updated_at, q.last_process_date, q.stage_lease_until, q.retry_at,
-                 b.lease_until, b.finished_at, b.available_at, circuit.open_until) AS due_at,
+                 b.lease_until, b.finished_at, b.available_at, circuit.open_until,
+                 before.until) AS due_at,
         CASE WHEN coalesce(q.retry_at, b.retry_at) IS NOT NULL
             THEN greatest(least(q.retry_at, b.retry_at), circuit.open_until)
         END AS oldest_retry_at,
@@ -45,6 +47,15 @@ unfinished AS MATERIALIZED (
                 'retries', coalesce(sum(pass - 1), 0)) AS live
         FROM sync_batch WHERE sync_batch.queue_no = q.queue_no
     ) AS b
+    -- Until when it waited for the queues that come before it: till now, while one is worked.
+    CROSS JOIN LATERAL (
+        SELECT max(CASE
+            WHEN first.stage = 'finished' THEN first.finished_at
+            WHEN first.is_paused OR first.is_action_required THEN first.updated_at
+            ELSE now()
+        END) AS until
+        FROM sync_queue AS first WHERE first.queue_no = ANY (q.depends_on)
+    ) AS before
     WHERE q.stage <> 'finished'
 ),
 pair AS (

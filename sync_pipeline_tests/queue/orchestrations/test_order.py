@@ -6,6 +6,7 @@ from sync_pipeline.queue.actions import pause
 from sync_pipeline.queue.attention import needing_attention, needs_run
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.queue.opening import open_queue
+from sync_pipeline.queue.situations import situations
 from sync_pipeline_tests.factories import make_connection, row
 from sync_pipeline_tests.queue.orchestrations.making import SETTINGS, put, queue_numbers, start
 
@@ -93,3 +94,29 @@ def test_given_another_connection_of_it_that_was_begun_then_this_one_is_not(data
     }
 
     assert begun == {"shop": False, "store": True}
+
+
+def test_given_what_comes_before_is_worked_for_an_hour_then_what_waits_is_not_stuck(database, shop):
+    numbers = queue_numbers(database, start(database, entities=["customers", "orders"]))
+    with database.owner() as conn:
+        conn.execute(
+            "UPDATE sync_queue SET created_at = now() - interval '1 h',"
+            " updated_at = now() - interval '1 h'"
+        )
+    assert stuck(database)["orders"] == 0
+    assert stuck(database)["customers"] > 3000
+
+    with database.owner() as conn:
+        conn.execute(
+            "UPDATE sync_queue SET stage = 'finished', finished_at = now() - interval '10 min'"
+            " WHERE queue_no = %s",
+            [numbers["customers"]],
+        )
+
+    assert 590 < stuck(database)["orders"] < 700
+
+
+def stuck(database):
+    """For how long nobody has worked on what is due, by entity."""
+    with database.control() as conn:
+        return {one.entity: one.stuck_seconds for one in situations(conn)}

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg.errors import RestrictViolation
 
 from sync_pipeline.errors import InputError
 from sync_pipeline.postgres.statements import statement
@@ -115,6 +116,16 @@ class TestEnd:
             "orchestration_finished",
         ]
         assert told[1].message == "failed: of 1 queues 1 failed"
+
+    @pytest.mark.parametrize("text", ["UPDATE {} SET message = ''", "DELETE FROM {}"])
+    def test_given_its_audit_then_nobody_changes_it(self, database, shop, text):
+        start(database)
+
+        with (
+            pytest.raises(RestrictViolation, match="sync_activity_log is append-only"),
+            database.owner() as conn,
+        ):
+            conn.execute(text.format("sync_activity_log"))
 
 
 class TestFind:
