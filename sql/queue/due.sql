@@ -3,8 +3,7 @@
 -- Caller: queue.due.connections_at, as sync_control, once a minute.
 -- Index: sync_queue_latest_idx backwards from the newest, sync_queue_open_idx, sync_circuit_pkey.
 -- A sync with filters is a look at a few records: it puts off nothing, and a window not even while
---   it is open. A cancelled one does: who
---   cancels it does not want it again in a minute.
+--   it is open. A cancelled one does: who cancels it does not want it again in a minute.
 SELECT
     c.name AS connection, c.org_id::text AS org_id, c.options, c.created_at AS connected_at,
     EXISTS (
@@ -17,6 +16,7 @@ SELECT
      ORDER BY q.created_at DESC LIMIT 1) AS last_started_at,
     (SELECT q.created_at FROM sync_queue AS q
      WHERE q.connection_id = c.connection_id AND q.entity = %(entity)s AND q.is_full
+       AND q.filters = '{}'
        AND q.created_at > now() - interval '1 day'
      ORDER BY q.created_at DESC LIMIT 1) AS last_full_at,
     (SELECT s.open_until FROM sync_circuit AS s

@@ -30,6 +30,10 @@ _COMMANDS = {
     "sync": ("sync", "Bring a connection up to date: everything, or one entity."),
     "orchestrate": ("orchestrate", "Sync several connections of an organization, as one."),
     "orchestrations": ("orchestrations", "Those: list, status, pause, resume, cancel, retry."),
+    "replay": (
+        "replay",
+        "Apply again what was read before, with today's mapping; no store is asked.",
+    ),
     "status": ("status", "How syncs stand: the last ones, or one of them whole."),
     "retry": ("actions:retry_app", "Try a sync's failed lines again."),
     "force-done": ("actions:force_done_app", "Cancel what is left of a sync and call it done."),

@@ -126,7 +126,7 @@ def _checked(database: Database, order: SyncOrder) -> Connection:
     require_valid()
     connection = find_connection(database, order.connection)
     order.filters.require_fit(entity_of(connection.system, order.entity))
-    if not connection.base_url.startswith("demo:"):
+    if not connection.base_url.startswith("demo:") and not order.filters.replay:
         connection.keys()
     return connection
 
@@ -144,7 +144,12 @@ def uninterrupted(report: "SyncReport") -> "SyncReport":
 
 def _say_what_is_resumed(database: Database, connection: Connection, order: SyncOrder) -> None:
     try:
-        last = latest_queue(database, connection=connection.name, entity=order.entity)
+        last = latest_queue(
+            database,
+            connection=connection.name,
+            entity=order.entity,
+            is_window=order.filters.is_window,
+        )
     except UnknownQueueError:
         return
     if order.idempotency_key not in (None, last.idempotency_key):

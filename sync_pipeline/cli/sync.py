@@ -33,6 +33,11 @@ Email = Annotated[str | None, typer.Option(help="Only the account with this addr
 ExternalId = Annotated[
     str | None, typer.Option(help="Only the record with this id in the remote system.")
 ]
+CreatedAfter = Annotated[
+    str | None,
+    typer.Option(help="Only what was created then or later: 2024-01-31, or a moment (UTC)."),
+]
+CreatedBefore = Annotated[str | None, typer.Option(help="Only what was created before.")]
 BatchSize = Annotated[int | None, typer.Option(help="Lines a batch; SYNC_QUEUE_BATCH_SIZE, 500.")]
 IdempotencyKey = Annotated[
     str | None, typer.Option(help="The same key again is the same sync, resumed.")
@@ -53,6 +58,8 @@ def sync(  # noqa: PLR0913  (its options)
     limit: Limit = None,
     email: Email = None,
     external_id: ExternalId = None,
+    created_after: CreatedAfter = None,
+    created_before: CreatedBefore = None,
     batch_size: BatchSize = None,
     idempotency_key: IdempotencyKey = None,
     full: Full = False,
@@ -67,7 +74,15 @@ def sync(  # noqa: PLR0913  (its options)
     """
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size is {batch_size}.", remedy="Use 1 or more, or leave it out.")
-    filters = Filters(limit=limit, email=email, external_id=external_id)
+    filters = Filters.from_dict(
+        {
+            "limit": limit,
+            "email": email,
+            "external_id": external_id,
+            "created_after": created_after,
+            "created_before": created_before,
+        }
+    )
     common = _Common(
         idempotency_key=idempotency_key,
         batch_size=batch_size,
@@ -82,6 +97,16 @@ def sync(  # noqa: PLR0913  (its options)
     if entities is not None:
         raise InputError("--entity and --entities are two answers.", remedy="Give one of them.")
     order = SyncOrder(connection=name, entity=entity, filters=filters, **common)
+    start(order, no_wait=no_wait, as_json=as_json)
+
+
+def start(order: SyncOrder, *, no_wait: bool, as_json: bool) -> None:
+    """Sync one entity here, or open its queue for a daemon, and say what came of it.
+
+    Raises:
+        typer.Exit: it failed or is partial.
+        InputError: as `run_sync`.
+    """
     (_open if no_wait else _sync)(order, as_json=as_json)
 
 

@@ -84,14 +84,23 @@ def find_queue(database: Database, queue_id: str) -> Queue:
     return queue
 
 
-def latest_queue(database: Database, *, connection: str | None, entity: str | None) -> Queue:
+def latest_queue(
+    database: Database,
+    *,
+    connection: str | None,
+    entity: str | None,
+    is_window: bool | None = None,
+) -> Queue:
     """The newest queue, of one connection and entity when they are named.
+
+    Args:
+        is_window: only windows, or only other syncs.
 
     Raises:
         UnknownQueueError: there is none yet.
     """
     with database.control() as conn:
-        queue = select_queue(conn, connection=connection, entity=entity)
+        queue = select_queue(conn, connection=connection, entity=entity, is_window=is_window)
     if queue is None:
         raise UnknownQueueError(
             f"Nothing was synced yet{f' for {connection}' if connection else ''}.",

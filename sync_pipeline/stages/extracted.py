@@ -16,7 +16,7 @@ from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.queues import Queue, record_activity
 from sync_pipeline.sources.connections import Connection, remember_page_records
 from sync_pipeline.stages.coverage import Coverage
-from sync_pipeline.stages.replay import replay_in_words
+from sync_pipeline.stages.replay import kept_no_more
 from sync_pipeline.stages.scan import SWEEPS
 
 
@@ -73,13 +73,16 @@ def finish_extract(
                 "; ".join(reasons) or in_words(queue, coverage),
                 note,
             )
+            missing = kept_no_more(queue.connection, queue.entity, coverage)
+            if queue.filters.replay and missing:
+                record_activity(conn, queue, "replay_incomplete", "warning", missing)
 
 
 def in_words(queue: Queue, coverage: Coverage) -> str:
     """What was read, in one sentence. Pure."""
     name = queue.entity
     if queue.filters.replay and coverage.is_complete is None:
-        return replay_in_words(queue.connection, name, coverage)
+        return f"{coverage.scanned} {name} are at hand from what was read before"
     if coverage.is_delta:
         besides = f", and {coverage.rescanned} in turn" if coverage.rescanned else ""
         return f"read {coverage.scanned} {name} that changed, of {coverage.store_total}{besides}"

@@ -51,15 +51,14 @@ def replay(database: Database, queue: Queue, entity: Entity) -> Coverage:
     return Coverage(scanned=landed, total=wanted, is_complete=None)
 
 
-def replay_in_words(connection: str, entity: str, found: Coverage) -> str:
-    """What landed again, and what brings the rest. Pure."""
-    told = f"{found.scanned} of {found.total} {entity} are at hand from what was read before"
+def kept_no_more(connection: str, entity: str, found: Coverage) -> str | None:
+    """What did not land, and what brings it; None when everything did. Pure."""
     rest = (found.total or 0) - found.scanned
     if not rest:
-        return told
+        return None
     return (
-        f"{told}; {rest} are kept no more or lack fields that are asked for now: "
-        f"sync-pipeline sync {connection} --entity {entity} --full reads those"
+        f"{rest} of {found.total} {entity} are kept no more, or lack fields that are asked for "
+        f"now: sync-pipeline sync {connection} --entity {entity} --full reads them"
     )
 
 

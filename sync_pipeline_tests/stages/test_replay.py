@@ -153,13 +153,12 @@ class TestReplay:
         said = row(
             database,
             "SELECT message FROM sync_activity WHERE queue_no = %s"
-            " AND activity_type = 'extract_completed'",
+            " AND activity_type = 'replay_incomplete'",
             queue.queue_no,
         )
         assert said["message"] == (
-            "200 of 250 orders are at hand from what was read before; 50 are kept no more or lack"
-            " fields that are asked for now: sync-pipeline sync shop --entity orders --full reads"
-            " those"
+            "50 of 250 orders are kept no more, or lack fields that are asked for now:"
+            " sync-pipeline sync shop --entity orders --full reads them"
         )
 
     def test_given_fields_that_are_asked_for_since_then_what_lacks_them_is_not_applied(
