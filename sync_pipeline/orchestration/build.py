@@ -9,6 +9,7 @@ from sync_pipeline.entities import ENTITIES
 from sync_pipeline.orchestration.actions import action_jobs
 from sync_pipeline.orchestration.assets import entity_assets
 from sync_pipeline.orchestration.jobs import sync_all_job, sync_job
+from sync_pipeline.orchestration.orchestration_jobs import orchestration_jobs
 from sync_pipeline.orchestration.purge import maintain_job, purge_job
 from sync_pipeline.orchestration.queue_sensors import queue_sensors
 from sync_pipeline.orchestration.resource import SyncResource
@@ -32,7 +33,7 @@ def build_definitions(
     sync_all = sync_all_job(ENTITIES)
     return dg.Definitions(
         assets=[asset for entity in ENTITIES for asset in entity_assets(entity)],
-        jobs=[*syncs, sync_all, *action_jobs(), purge_job, maintain_job],
+        jobs=[*syncs, sync_all, *action_jobs(), *orchestration_jobs(), purge_job, maintain_job],
         sensors=[connections_sensor, *queue_sensors([*syncs, sync_all]), run_failure_sensor],
         schedules=[
             *(

@@ -24,6 +24,11 @@ class SyncConfig(dg.Config):
         description="Go on with this sync wherever it stands, instead of opening or joining one. "
         "It keeps its own filters and settings: the other fields then mean nothing.",
     )
+    orchestration_id: str | None = Field(
+        default=None,
+        description="In a run over all entities: go on with this orchestration, instead of "
+        "starting one. Once is enough, with any entity.",
+    )
     full: bool = Field(
         default=False,
         description="Read everything again instead of what changed since the last sync.",

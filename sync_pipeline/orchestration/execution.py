@@ -8,7 +8,7 @@ re-execute such a run: `launchRunReexecution` fails on it. Looked up in Dagster 
 hold both the run's snapshot and its origin to what a webserver loads.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import dagster as dg
@@ -35,18 +35,23 @@ def execute_here(
     run_id: str,
     tags: Mapping[str, str],
     run_config: Mapping[str, Any],
+    assets: Sequence[dg.AssetKey] | None = None,
 ) -> dg.JobExecutionResult:
     """Make a run of the job and execute it; returns when it has ended, well or not.
 
     Args:
         tags: of the run; `dagster/partition` names the partition.
+        assets: only these of the job's.
     """
     job = dg.build_reconstructable_job(__name__, "reconstruct_job", (job_name,))
+    selection = frozenset(assets) if assets is not None else None
+    job = job.get_subset(asset_selection=selection)
     run = instance.create_run_for_job(
         job.get_definition(),
         run_id=run_id,
         run_config=run_config,
         tags=tags,
+        asset_selection=selection,
         remote_job_origin=_origin(job_name),
         job_code_origin=job.get_python_origin(),
     )

@@ -7,7 +7,7 @@ Dagster's own launcher does not watch its workers, and what watches runs at all 
 be killed too. So nothing here waits for Dagster to notice a death.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -15,8 +15,15 @@ from typing import Final
 import dagster as dg
 
 from sync_pipeline.orchestration.processes import close_run, is_dead
-from sync_pipeline.orchestration.tags import ENTITY_TAG, PARTITION_TAG, PROCESS_TAG, QUEUE_TAG
-from sync_pipeline.queue.attention import Life
+from sync_pipeline.orchestration.tags import (
+    ENTITY_TAG,
+    EVERY_ENTITY,
+    ORCHESTRATION_TAG,
+    PARTITION_TAG,
+    PROCESS_TAG,
+    QUEUE_TAG,
+)
+from sync_pipeline.queue.life import Life
 
 UNFINISHED: Final = [
     dg.DagsterRunStatus.QUEUED,
@@ -42,6 +49,11 @@ _LONGEST_LAUNCH_SECONDS: Final = 120.0
 # On top of a lease that ran out.
 _LONGEST_SILENCE_SECONDS: Final = 15.0
 
+Together = Mapping[tuple[str, str], Sequence[str]]
+"""Ids of queues that are worked in one run, by orchestration and connection."""
+
+_NONE_TOGETHER: Final[Together] = {}
+
 GONE: Final = "The process of this run is gone."
 NEVER_BEGAN: Final = "No process began this run in time."
 SILENT: Final = "The process of this run has shown no sign of life: it is gone, or it hangs."
@@ -52,11 +64,14 @@ class SeenRun:
     """A run that has not ended.
 
     Attributes:
-        queue_id: of the queue that it is tagged with; None before it opened one.
+        queue_id: of the queue that it is tagged with; None before it opened one. Of several, the
+            one that it works on now.
+        entity: "all" for a run over all entities; None for one that is no sync.
         has_worker: a process has said that it executes this very run.
         is_dead: that process was of this machine and is gone.
         age_seconds: since its status changed last.
         patience_seconds: how long it may take to begin, as many as started beside it.
+        orchestration_id: whose queues of this partition it works, all of them.
     """
 
     run_id: str
@@ -68,6 +83,7 @@ class SeenRun:
     is_dead: bool
     age_seconds: float
     patience_seconds: float = _LONGEST_START_SECONDS
+    orchestration_id: str | None = None
 
     @property
     def is_starting(self) -> bool:
@@ -87,12 +103,21 @@ class SeenRun:
         return self.age_seconds <= self.patience_seconds
 
 
-def queues_in_flight(runs: Iterable[SeenRun]) -> set[str]:
+def queues_in_flight(runs: Iterable[SeenRun], together: Together = _NONE_TOGETHER) -> set[str]:
     """Ids of queues whose run has yet to show itself. Pure.
 
-    One that works shows it with the queue: by its lease.
+    One that works shows it with its queues: by their leases.
+
+    Args:
+        together: the queues of each connection in the orchestrations that runs work.
     """
-    return {run.queue_id for run in runs if run.queue_id is not None and run.is_ahead}
+    return {queue_id for run in runs if run.is_ahead for queue_id in queues_of(run, together)}
+
+
+def queues_of(run: SeenRun, together: Together) -> tuple[str, ...]:
+    """Ids of the queues that a run is about. Pure."""
+    own = () if run.queue_id is None else (run.queue_id,)
+    return own + tuple(together.get((run.orchestration_id or "", run.partition or ""), ()))
 
 
 def partitions_in_flight(runs: Iterable[SeenRun], entity: str | None = None) -> set[str]:
@@ -100,31 +125,41 @@ def partitions_in_flight(runs: Iterable[SeenRun], entity: str | None = None) -> 
     return {
         run.partition
         for run in runs
-        if run.partition is not None and (entity is None or run.entity == entity)
+        if run.partition is not None and (entity is None or run.entity in (entity, EVERY_ENTITY))
     }
 
 
-def runs_to_close(runs: Iterable[SeenRun], lives: Mapping[str, Life]) -> dict[str, str]:
+def runs_to_close(
+    runs: Iterable[SeenRun], lives: Mapping[str, Life], together: Together = _NONE_TOGETHER
+) -> dict[str, str]:
     """Runs that nobody works on any more, by id, and why they are taken for dead. Pure.
 
     Args:
-        lives: of the queues that the runs are tagged with.
+        lives: of the queues that the runs are about.
+        together: as for `queues_in_flight`.
     """
-    reasons = {run.run_id: _death(run, lives.get(run.queue_id or "")) for run in runs}
-    return {run_id: reason for run_id, reason in reasons.items() if reason is not None}
+    reasons = {}
+    for run in runs:
+        known = [lives[one] for one in queues_of(run, together) if one in lives]
+        if (reason := _death(run, known)) is not None:
+            reasons[run.run_id] = reason
+    return reasons
 
 
-def _death(run: SeenRun, life: Life | None) -> str | None:
+def _death(run: SeenRun, lives: Sequence[Life]) -> str | None:
     if run.is_dead:
         return GONE
     if run.status == dg.DagsterRunStatus.QUEUED or run.entity is None:
         return None
     if not run.has_worker:
         return None if run.is_ahead else NEVER_BEGAN
-    # Only of the run that worked on the queue last is the queue's lease a sign.
-    if life is None or life.last_dagster_run_id != run.run_id:
+    # Only of the run that worked on the queue last is the queue's lease a sign. Of several queues
+    # those that are over are silent; the one in hand, and those to come, are not.
+    if all(life.last_dagster_run_id != run.run_id for life in lives):
         return None
-    return SILENT if life.silent_seconds > _LONGEST_SILENCE_SECONDS else None
+    own = [one for one in lives if one.last_dagster_run_id in (run.run_id, None)]
+    is_silent = min(one.silent_seconds for one in own) > _LONGEST_SILENCE_SECONDS
+    return SILENT if is_silent else None
 
 
 def unfinished_runs(instance: dg.DagsterInstance, now: datetime) -> list[SeenRun]:
@@ -169,9 +204,16 @@ def _seen(record: dg.RunRecord, now: datetime) -> SeenRun:
         run_id=run.run_id,
         status=run.status,
         queue_id=run.tags.get(QUEUE_TAG),
+        orchestration_id=_orchestration_of(run),
         entity=run.tags.get(ENTITY_TAG),
         partition=run.tags.get(PARTITION_TAG),
         has_worker=run.tags.get(PROCESS_TAG, "").startswith(run.run_id),
         is_dead=is_dead(run),
         age_seconds=(now - changed).total_seconds(),
     )
+
+
+def _orchestration_of(run: dg.DagsterRun) -> str | None:
+    """Of a run over all entities; one of a single queue names its orchestration for people."""
+    is_over_all = run.tags.get(ENTITY_TAG) == EVERY_ENTITY
+    return run.tags.get(ORCHESTRATION_TAG) if is_over_all else None

@@ -1,34 +1,39 @@
-"""Run one sync as the real Dagster job, in this process, and wait for it.
+"""Run a sync, or all of a connection, as the real Dagster job, in this process, and wait for it.
 
 Belongs here: what the command line needs of Dagster. Does not: the stages, what
 came of it (reports.py).
 """
 
 import uuid
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import dagster as dg
 
 from sync_pipeline.entities import entity_of
 from sync_pipeline.orchestration.config import SyncConfig
 from sync_pipeline.orchestration.execution import execute_here
-from sync_pipeline.orchestration.jobs import job_name, run_config
+from sync_pipeline.orchestration.graph import assets_of
+from sync_pipeline.orchestration.jobs import SYNC_ALL, job_name, run_config
+from sync_pipeline.orchestration.orchestrated import items_at, orchestration_tags
 from sync_pipeline.orchestration.partitions import ensure_partition
-from sync_pipeline.orchestration.processes import close_dead_runs
+from sync_pipeline.orchestration.processes import close_dead_runs, process_tag
 from sync_pipeline.orchestration.progress import OnProgress, listening
-from sync_pipeline.orchestration.reports import SyncReport, report_of
+from sync_pipeline.orchestration.reports import SyncReport, report_of, report_on
 from sync_pipeline.orchestration.resource import provided
 from sync_pipeline.orchestration.runs import run_tags
-from sync_pipeline.orchestration.tags import PARTITION_TAG
+from sync_pipeline.orchestration.tags import PARTITION_TAG, PROCESS_TAG
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.queue.heartbeat import announce
 from sync_pipeline.queue.opening import open_queue
+from sync_pipeline.queue.orchestrations import Orchestration
 from sync_pipeline.queue.queues import Queue, find_queue
 from sync_pipeline.queue.stops import refuse_if_paused
 from sync_pipeline.settings import QueueSettings
 from sync_pipeline.sources.connections import find_connection
 
+_NO_CONFIG: Final[Mapping[str, Any]] = {}
 _INTERRUPTS: Final = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
 
@@ -101,6 +106,53 @@ def resume_queue(
     return report_of(instance, database, queue, result, is_new=False)
 
 
+def launch_orchestration(
+    instance: dg.DagsterInstance,
+    database: Database,
+    orchestration: Orchestration,
+    connection_name: str,
+    *,
+    on_progress: OnProgress | None = None,
+) -> list[SyncReport]:
+    """Work what one connection has in an orchestration, in one run of `sync_all`, and wait for it.
+
+    Args:
+        on_progress: told after each page and batch, from worker threads; it names the entity.
+
+    Returns:
+        A report of each queue, in the order of the entities; what has none is left out, for its
+        item says why. What failed or was not reached is left to sensors.
+
+    Raises:
+        KeyboardInterrupt: as `launch_sync`.
+    """
+    items = items_at(database, orchestration, connection_name)
+    queues = [find_queue(database, item.queue_id) for item in items if item.queue_id is not None]
+    if not queues:
+        return []
+    entities = [entity_of(item.system, item.entity) for item in items]
+    run_id = str(uuid.uuid4())
+    tags = orchestration_tags(orchestration, connection_name)
+    with listening(on_progress):
+        result = _execute_job(
+            instance,
+            database,
+            queues,
+            SYNC_ALL,
+            run_id=run_id,
+            tags={PARTITION_TAG: connection_name, PROCESS_TAG: process_tag(run_id), **tags},
+            assets=assets_of(entities),
+        )
+    return [
+        report_on(database, find_queue(database, str(queue.id)), result, is_new=_is_new(queue))
+        for queue in queues
+    ]
+
+
+def _is_new(queue: Queue) -> bool:
+    return queue.last_dagster_run_id is None
+
+
 def _execute(
     instance: dg.DagsterInstance,
     database: Database,
@@ -108,20 +160,46 @@ def _execute(
     config: SyncConfig,
     on_progress: OnProgress | None,
 ) -> dg.JobExecutionResult:
-    """Execute the queue's job here; sensors that look meanwhile see that it is worked on."""
-    announce(database, queue)
-    close_dead_runs(instance)
-    ensure_partition(instance, queue.connection)
+    """Execute the queue's job here."""
     entity = entity_of(queue.source_system, queue.entity)
     run_id = str(uuid.uuid4())
-    with provided(database), listening(on_progress):
-        result = execute_here(
+    with listening(on_progress):
+        return _execute_job(
             instance,
+            database,
+            [queue],
             job_name(entity.name),
             run_id=run_id,
             tags={PARTITION_TAG: queue.connection, **run_tags(run_id, queue)},
+            config=run_config(entity, config.model_dump(exclude_none=True)),
+        )
+
+
+def _execute_job(
+    instance: dg.DagsterInstance,
+    database: Database,
+    queues: Sequence[Queue],
+    job: str,
+    *,
+    run_id: str,
+    tags: Mapping[str, str],
+    config: Mapping[str, Any] = _NO_CONFIG,
+    assets: Sequence[dg.AssetKey] | None = None,
+) -> dg.JobExecutionResult:
+    """Execute a job here; sensors that look meanwhile see that its queues are worked on."""
+    for queue in queues:
+        announce(database, queue)
+    close_dead_runs(instance)
+    ensure_partition(instance, queues[0].connection)
+    with provided(database):
+        result = execute_here(
+            instance,
+            job,
+            run_id=run_id,
+            tags=tags,
+            assets=assets,
             run_config={
-                **run_config(entity, config.model_dump(exclude_none=True)),
+                **config,
                 # The log is in the UI; the terminal belongs to who called.
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             },

@@ -15,6 +15,7 @@ import psycopg
 from sync_pipeline.entities import Entity
 from sync_pipeline.errors import SyncError, TransientError
 from sync_pipeline.orchestration.config import SyncConfig
+from sync_pipeline.orchestration.orchestrated import is_over_all
 from sync_pipeline.orchestration.resource import SyncResource
 from sync_pipeline.orchestration.runs import Work, find_work, open_work, require_stage, take_up
 from sync_pipeline.orchestration.tags import failure_tags
@@ -60,7 +61,7 @@ def _stage(
     reached: Stage = "extract",
 ) -> Iterator[Work]:
     with _in_words():
-        work = find()
+        work = _found(context, find)
         require_stage(work, reached)
         with telling(context, work), _noted(context, sync, work):
             refuse_if_stopped(work.database, work.queue)
@@ -69,6 +70,17 @@ def _stage(
             # Who had nothing to do says nothing about what failed in a later stage.
             if work.queue.stage == reached:
                 record_success(work.database, work.queue)
+
+
+def _found(context: dg.AssetExecutionContext, find: Callable[[], Work]) -> Work:
+    """The work; where a run over several queues has none, the run says so and no queue does."""
+    try:
+        return find()
+    except SyncError as error:
+        if is_over_all(context.run):
+            run_id = context.run.run_id
+            context.instance.add_run_tags(run_id, failure_tags(run_id, error.code))
+        raise
 
 
 @contextmanager
@@ -82,6 +94,7 @@ def _noted(context: dg.AssetExecutionContext, sync: SyncResource, work: Work) ->
         try:
             record_failure(work.database, work.queue, failure, sync.queue_settings(), run_id=run_id)
             context.instance.add_run_tags(run_id, failure_tags(run_id, failure.code))
+            sync.leave(work.queue)
         except (SyncError, psycopg.Error):
             # The database is why it failed, maybe. The sensor run_failure notes it later.
             _log.warning("The failure of run %s is not written down yet", run_id, exc_info=True)

@@ -32,7 +32,8 @@ class Progress:
     """How far one stage is.
 
     Attributes:
-        stage: the asset that is being made.
+        entity: what is synced.
+        stage: the asset of it that is being made.
         processed: records read, or lines applied (failed ones too), so far.
         total: how many there will be; None while nobody knows.
         failed: lines that failed for good, so far.
@@ -40,6 +41,7 @@ class Progress:
         is_last: the stage ended; nothing more comes from it.
     """
 
+    entity: str
     stage: Stage
     processed: int
     total: int | None
@@ -115,6 +117,7 @@ class Reporter:
         totals = list(self._totals.values())
         known = [total for total in totals if total is not None]
         return Progress(
+            entity=self._work.entity.name,
             stage=self._stage,
             processed=self._before + self._processed,
             total=sum(known) if known and len(known) == len(totals) else None,

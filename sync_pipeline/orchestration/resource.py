@@ -17,9 +17,16 @@ from pydantic import Field, PrivateAttr
 from sync_pipeline import logs
 from sync_pipeline.errors import SyncError
 from sync_pipeline.orchestration.pools import ensure_pools
-from sync_pipeline.orchestration.tags import QUEUE_TAG
+from sync_pipeline.orchestration.tags import (
+    ENTITY_TAG,
+    EVERY_ENTITY,
+    ORCHESTRATION_TAG,
+    PARTITION_TAG,
+    QUEUE_TAG,
+)
 from sync_pipeline.orchestration.worker import Worker
 from sync_pipeline.postgres.database import Database
+from sync_pipeline.queue.orchestrations import Orchestration, find_orchestration, items_of
 from sync_pipeline.queue.queues import Queue, find_queue
 from sync_pipeline.settings import (
     DatabaseSettings,
@@ -56,25 +63,47 @@ class SyncResource(dg.ConfigurableResource[None]):
     _worker: Worker | None = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Write logs, and show which process executes a run, and its queue if that is known."""
+        """Write logs, and show which process executes a run, and its queues if they are known."""
         logs.configure(LogSettings(), is_forced=False)
         self._worker = Worker()
         if context.run is not None and context.instance is not None:
             ensure_pools(context.instance)
             self._worker.show_itself(context.instance, context.run)
-            self._show_queue_of(context.run)
+            self._show_queues_of(context.run)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
         """The run ended, well or not: this process works on no queue any more."""
         if self._worker is not None:
             self._worker.close()
 
-    def _show_queue_of(self, run: dg.DagsterRun) -> None:
-        if (queue_id := run.tags.get(QUEUE_TAG)) is not None:
-            # What is wrong with the queue or the database is said by the stage that needs it.
-            with suppress(SyncError):
+    def _show_queues_of(self, run: dg.DagsterRun) -> None:
+        queue_id, named = run.tags.get(QUEUE_TAG), run.tags.get(ORCHESTRATION_TAG)
+        # What is wrong with a queue or the database is said by the stage that needs it.
+        with suppress(SyncError):
+            if named is not None and run.tags.get(ENTITY_TAG) == EVERY_ENTITY:
+                database = self.database()
+                orchestration = find_orchestration(database, named)
+                self.show_work_on_all(database, orchestration, run.tags[PARTITION_TAG])
+            elif queue_id is not None:
                 database = self.database()
                 self.show_work_on(database, find_queue(database, queue_id))
+
+    def show_work_on_all(
+        self, database: Database, orchestration: Orchestration, connection: str
+    ) -> None:
+        """Show that this process works on every queue of a connection in an orchestration.
+
+        Raises:
+            DatabaseUnavailableError: it could not be shown.
+        """
+        for item in items_of(database, orchestration):
+            if item.connection == connection and item.queue_id is not None:
+                self.show_work_on(database, find_queue(database, item.queue_id))
+
+    def leave(self, queue: Queue) -> None:
+        """Show that this process works on the queue no more, though its run goes on."""
+        if self._worker is not None:
+            self._worker.leave(queue)
 
     def show_work_on(self, database: Database, queue: Queue) -> None:
         """Show from now to the end of the run that its process works on the queue.

@@ -12,14 +12,13 @@ import dagster as dg
 from sync_pipeline.entities import Entity
 from sync_pipeline.errors import InputError, UnknownQueueError
 from sync_pipeline.orchestration.config import SyncConfig
+from sync_pipeline.orchestration.orchestrated import found_queue, is_over_all, opened_queue
 from sync_pipeline.orchestration.processes import close_dead_runs, process_tag
 from sync_pipeline.orchestration.resource import SyncResource
 from sync_pipeline.orchestration.tags import (
-    CONNECTION_TAG,
-    ENTITY_TAG,
-    ORGANIZATION_TAG,
     PROCESS_TAG,
     QUEUE_TAG,
+    queue_tags,
 )
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.opening import open_queue
@@ -62,7 +61,10 @@ def open_work(
 ) -> Work:
     """The queue that the config names; else a new one, or the one that stands open.
 
+    In a run over all entities, the queue that this one has in the run's orchestration.
+
     Raises:
+        RefusedItemError: the run's orchestration has no queue of it, and says why.
         UnknownConnectionError, WrongSystemError: the partition is no connection with this entity.
         UnknownQueueError, WrongQueueError: the config names a queue that is not of this partition.
         QueueOpenError: another sync of it is open, with other filters.
@@ -70,6 +72,8 @@ def open_work(
     """
     database = sync.database()
     connection = _connection(database, context.partition_key, entity)
+    if is_over_all(context.run):
+        return Work(database, connection, entity, opened_queue(context, sync, connection, entity))
     if config.queue_id is not None:
         queue = find_queue(database, config.queue_id)
         if not _is_of(queue, connection, entity):
@@ -102,7 +106,12 @@ def find_work(context: dg.AssetExecutionContext, sync: SyncResource, entity: Ent
     """
     database = sync.database()
     connection = _connection(database, context.partition_key, entity)
-    queue = _tagged(context, database, connection, entity) or _latest(database, connection, entity)
+    queue = (
+        found_queue(context, database, connection, entity)
+        if is_over_all(context.run)
+        else _tagged(context, database, connection, entity)
+    )
+    queue = queue or _latest(database, connection, entity)
     return Work(database, connection, entity, queue)
 
 
@@ -112,14 +121,18 @@ def take_up(context: dg.AssetExecutionContext, sync: SyncResource, work: Work) -
     Raises:
         DatabaseUnavailableError: the lease could not be taken.
     """
-    queue = work.queue
+    queue, run_id = work.queue, context.run.run_id
     sync.show_work_on(work.database, queue)
-    if queue.last_dagster_run_id == context.run.run_id:
-        return
-    close_dead_runs(context.instance)
-    if queue.stage != "finished":
-        begin(work.database, queue, run_id=context.run.run_id)
-    context.instance.add_run_tags(context.run.run_id, run_tags(context.run.run_id, queue))
+    is_begun = queue.last_dagster_run_id == run_id
+    if not is_begun:
+        close_dead_runs(context.instance)
+        if queue.stage != "finished":
+            begin(work.database, queue, run_id=run_id)
+    if is_over_all(context.run):
+        # Of several queues the one in hand: whoever finds the run dead knows which it was.
+        context.instance.add_run_tags(run_id, {QUEUE_TAG: str(queue.id)})
+    elif not is_begun:
+        context.instance.add_run_tags(run_id, run_tags(run_id, queue))
 
 
 def require_stage(work: Work, reached: Stage) -> None:
@@ -136,16 +149,6 @@ def require_stage(work: Work, reached: Stage) -> None:
             remedy=f"Materialize the assets before this one, or run the job sync_{queue.entity}: "
             "the sync goes on where it stopped.",
         )
-
-
-def queue_tags(*, queue_id: str, connection: str, entity: str, organization: str) -> dict[str, str]:
-    """Tags by which people and sensors find the runs of a queue."""
-    return {
-        QUEUE_TAG: queue_id,
-        CONNECTION_TAG: connection,
-        ENTITY_TAG: entity,
-        ORGANIZATION_TAG: organization,
-    }
 
 
 def run_tags(run_id: str, queue: Queue) -> dict[str, str]:

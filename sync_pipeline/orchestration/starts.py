@@ -15,11 +15,13 @@ import dagster as dg
 
 from sync_pipeline.entities import entity_of
 from sync_pipeline.errors import UnknownEntityError
-from sync_pipeline.orchestration.jobs import job_name, run_config
+from sync_pipeline.orchestration.graph import assets_of
+from sync_pipeline.orchestration.jobs import SYNC_ALL, job_name, run_config
+from sync_pipeline.orchestration.orchestrated import orchestration_tags
 from sync_pipeline.orchestration.partitions import CONNECTIONS
-from sync_pipeline.orchestration.runs import queue_tags
-from sync_pipeline.orchestration.tags import REASON_TAG
+from sync_pipeline.orchestration.tags import ORCHESTRATION_TAG, REASON_TAG, queue_tags
 from sync_pipeline.queue.attention import Attention, Start
+from sync_pipeline.queue.orchestrations import Item, Orchestration
 
 _log: Final = logging.getLogger(__name__)
 
@@ -55,7 +57,32 @@ def run_request(start: Start, now: datetime) -> dg.RunRequest:
                 organization=start.org_id,
             ),
             REASON_TAG: start.reason,
+            **({ORCHESTRATION_TAG: start.orchestration_id} if start.orchestration_id else {}),
         },
+    )
+
+
+def whole_request(
+    start: Start, orchestration: Orchestration, items: Iterable[Item], now: datetime
+) -> dg.RunRequest:
+    """The one run that begins all that a connection has in an orchestration.
+
+    Its key is the same for one minute: one that died before it began any queue is followed by
+    another; whatever was begun goes on alone.
+
+    Args:
+        items: those of the connection. One without a queue is in the run: it says why.
+    """
+    known = [
+        entity_of(one.system, one.entity) for one in items if _is_known(one.system, one.entity)
+    ]
+    return dg.RunRequest(
+        run_key=f"{orchestration.id} {start.connection} {start.updated_at.timestamp():.6f} "
+        f"{now:%Y-%m-%dT%H:%M}",
+        job_name=SYNC_ALL,
+        partition_key=start.connection,
+        asset_selection=assets_of(known),
+        tags={**orchestration_tags(orchestration, start.connection), REASON_TAG: start.reason},
     )
 
 

@@ -25,6 +25,16 @@ NOTED_TAG: Final = "sync/failure_of"
 PARTITION_TAG: Final = "dagster/partition"
 
 
+def queue_tags(*, queue_id: str, connection: str, entity: str, organization: str) -> dict[str, str]:
+    """Tags by which people and sensors find the runs of a queue. Pure."""
+    return {
+        QUEUE_TAG: queue_id,
+        CONNECTION_TAG: connection,
+        ENTITY_TAG: entity,
+        ORGANIZATION_TAG: organization,
+    }
+
+
 def failure_tags(run_id: str, code: str) -> dict[str, str]:
     """The tags of a run whose failure is written down. Pure."""
     return {FAILURE_TAG: code, NOTED_TAG: run_id}

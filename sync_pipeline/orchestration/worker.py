@@ -22,23 +22,29 @@ class Worker:
     """This process, while it executes one run."""
 
     def __init__(self) -> None:
-        self._shown = ExitStack()
-        self._queue_numbers: set[int] = set()
+        self._shown: dict[int, ExitStack] = {}
 
     def show_itself(self, instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
         """Tag the run with this process."""
         instance.add_run_tags(run.run_id, {PROCESS_TAG: process_tag(run.run_id)})
 
     def show_work_on(self, database: Database, queue: Queue) -> None:
-        """Hold the queue's work lease from now to the end of the run; again: changes nothing.
+        """Hold the queue's work lease until it is left, or the run ends; again: changes nothing.
 
         Raises:
             DatabaseUnavailableError: the lease could not be taken.
         """
-        if queue.queue_no not in self._queue_numbers:
-            self._shown.enter_context(working(database, queue))
-            self._queue_numbers.add(queue.queue_no)
+        if queue.queue_no not in self._shown:
+            shown = ExitStack()
+            shown.enter_context(working(database, queue))
+            self._shown[queue.queue_no] = shown
+
+    def leave(self, queue: Queue) -> None:
+        """Give the queue's lease back: a run over several goes on with the others."""
+        if (shown := self._shown.pop(queue.queue_no, None)) is not None:
+            shown.close()
 
     def close(self) -> None:
-        """Give the leases back."""
-        self._shown.close()
+        """Give all leases back."""
+        while self._shown:
+            self._shown.popitem()[1].close()

@@ -73,6 +73,13 @@ class Attention:
         return "recovery" if is_abandoned else "retry"
 
     @property
+    def run_of(self) -> tuple[str, str] | None:
+        """Orchestration and connection of the run that begins it with others; None: it is alone."""
+        if self.orchestration_id is None or self.is_orchestration_begun:
+            return None
+        return self.orchestration_id, self.connection
+
+    @property
     def waits_for_a_person(self) -> bool:
         """Nothing will come of a run until somebody acts."""
         if self.is_paused or self.is_cancelled:
@@ -99,7 +106,12 @@ class Attention:
 
 @dataclass(frozen=True)
 class Start:
-    """A run to start: it goes on with the queue wherever that stands."""
+    """A run to start: it goes on with the queue wherever that stands.
+
+    Attributes:
+        orchestration_id: the orchestration that opened the queue; None: it was started alone.
+        is_whole: the run is to begin every queue that the connection has in the orchestration.
+    """
 
     queue_id: str
     org_id: str
@@ -109,6 +121,8 @@ class Start:
     process_count: int
     updated_at: datetime
     reason: Reason
+    orchestration_id: str | None = None
+    is_whole: bool = False
 
 
 def needs_run(row: Attention, now: datetime) -> bool:
@@ -127,6 +141,8 @@ def queues_to_start(
 ) -> list[Start]:
     """The queues that get a run now, at most `limit`. Pure.
 
+    Those of an orchestration and a connection that nobody has begun get one run together.
+
     Organizations take turns, and within each the queue that is due longest comes first: whoever is
     left out now is further ahead at the next look, because who was started is in flight.
 
@@ -134,10 +150,15 @@ def queues_to_start(
         in_flight: ids of queues that a run is about already.
         reasons: for which reasons runs are started.
     """
+    rows = list(rows)
+    taken = {row.run_of for row in rows if row.queue_id in in_flight or _is_worked(row, now)}
     waiting = [
         row
         for row in rows
-        if row.reason in reasons and row.queue_id not in in_flight and needs_run(row, now)
+        if row.reason in reasons
+        and row.queue_id not in in_flight
+        and needs_run(row, now)
+        and (row.run_of is None or row.run_of not in taken)
     ]
     return [
         Start(
@@ -149,9 +170,20 @@ def queues_to_start(
             process_count=row.process_count,
             updated_at=row.updated_at,
             reason=row.reason,
+            orchestration_id=row.orchestration_id,
+            is_whole=row.run_of is not None,
         )
-        for row in in_turns(waiting)[:limit]
+        for row in _one_of_each_run(in_turns(waiting))[:limit]
     ]
+
+
+def _is_worked(row: Attention, now: datetime) -> bool:
+    return row.lease_until is not None and row.lease_until > now
+
+
+def _one_of_each_run(rows: Sequence[Attention]) -> list[Attention]:
+    first = {row.run_of or row.queue_id: row for row in reversed(rows)}
+    return [row for row in rows if first[row.run_of or row.queue_id] is row]
 
 
 def needing_attention(
@@ -186,24 +218,3 @@ def next_look(rows: Sequence[Attention]) -> int:
     """
     open_queues = [row.queue_no for row in rows if row.stage != "finished"]
     return max(open_queues) if len(open_queues) >= ROWS_PER_LOOK else 0
-
-
-@dataclass(frozen=True)
-class Life:
-    """The last sign of life of who works a queue, and in which run that was."""
-
-    last_dagster_run_id: str | None
-    silent_seconds: float
-
-
-def signs_of_life(database: Database, queue_ids: Collection[str]) -> dict[str, Life]:
-    """By queue id; unknown ids are left out."""
-    if not queue_ids:
-        return {}
-    with database.control() as conn:
-        found = conn.execute(
-            statement("queue/signs_of_life"), {"queue_ids": list(queue_ids)}
-        ).fetchall()
-    return {
-        row["queue_id"]: Life(row["last_dagster_run_id"], row["silent_seconds"]) for row in found
-    }

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
 import dagster as dg
 import pytest
@@ -15,7 +16,7 @@ from sync_pipeline.orchestration.in_flight import (
     runs_to_close,
     unfinished_runs,
 )
-from sync_pipeline.queue.attention import Life
+from sync_pipeline.queue.life import Life
 
 QUEUED, NOT_STARTED, STARTING, STARTED = (
     dg.DagsterRunStatus.QUEUED,
@@ -162,3 +163,34 @@ class TestUnfinishedRuns:
         assert found.has_worker
         assert not found.is_dead
         assert 25 < found.age_seconds < 60
+
+
+class TestRunsOverSeveralQueues:
+    TOGETHER: ClassVar = {("o1", "shop"): ["q1", "q2"], ("o1", "other"): ["q3"]}
+
+    def run(self, **changes):
+        values = {"entity": "all", "orchestration_id": "o1", "queue_id": None}
+        return seen(**values | changes)
+
+    def test_given_a_run_that_is_queued_then_it_is_about_every_queue_of_its_connection(self):
+        run = self.run(status=QUEUED, has_worker=False)
+
+        assert queues_in_flight([run], self.TOGETHER) == {"q1", "q2"}
+        assert partitions_in_flight([run], "orders") == {"shop"}
+
+    @pytest.mark.parametrize(
+        ("lives", "reason"),
+        [
+            # One is over, and the other is in hand or to come.
+            ({"q1": Life("r1", 500.0), "q2": Life("r1", -5.0)}, None),
+            ({"q1": Life("r1", 500.0), "q2": Life(None, -5.0)}, None),
+            ({"q1": Life("r1", 500.0), "q2": Life("r1", 16.0)}, SILENT),
+            # Another run works on the one that is left.
+            ({"q1": Life("r1", 16.0), "q2": Life("r2", -5.0)}, SILENT),
+            ({"q1": Life("r2", 500.0), "q2": Life(None, 500.0)}, None),
+        ],
+    )
+    def test_given_a_run_that_works_then_any_of_its_queues_is_a_sign_of_its_life(
+        self, lives, reason
+    ):
+        assert runs_to_close([self.run()], lives, self.TOGETHER).get("r1") == reason

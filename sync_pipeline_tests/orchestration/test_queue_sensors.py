@@ -12,8 +12,9 @@ from sync_pipeline.orchestration.resource import SyncResource, provided
 from sync_pipeline.orchestration.starts import run_request
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue import actions, attention, heartbeat
-from sync_pipeline.queue.attention import Life, needing_attention, queues_to_start
+from sync_pipeline.queue.attention import needing_attention, queues_to_start
 from sync_pipeline.queue.failures import Failure, record_failure
+from sync_pipeline.queue.life import Life
 from sync_pipeline.queue.opening import open_queue
 from sync_pipeline.queue.queues import begin
 from sync_pipeline.settings import DatabaseSettings, QueueSettings

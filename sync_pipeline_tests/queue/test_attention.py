@@ -12,10 +12,10 @@ from sync_pipeline.queue.attention import (
     needs_run,
     next_look,
     queues_to_start,
-    signs_of_life,
 )
 from sync_pipeline.queue.failures import LOST_CODE
 from sync_pipeline.queue.heartbeat import announce
+from sync_pipeline.queue.life import signs_of_life
 from sync_pipeline.queue.opening import open_queue
 from sync_pipeline.queue.queues import begin
 from sync_pipeline.settings import QueueSettings
@@ -326,3 +326,57 @@ def test_given_a_row_then_a_start_says_how_often_it_was_begun():
     (start,) = queues_to_start([replace(waiting(), process_count=7)], set(), NOW, 1)
 
     assert start.process_count == 7
+
+
+class TestOneRunOfSeveral:
+    def of_one_request(self, number, entity, **changes):
+        values = {"process_count": 0, "connection": "shop", "orchestration_id": "o1"}
+        return waiting(number, entity=entity, **values | changes)
+
+    def test_given_queues_of_a_request_that_nobody_began_then_one_run_begins_them_all(self):
+        rows = [
+            self.of_one_request(1, "customers"),
+            self.of_one_request(2, "orders", waits_for_others=True),
+            self.of_one_request(3, "products"),
+            self.of_one_request(4, "customers", connection="other"),
+            waiting(5),
+        ]
+
+        starts = queues_to_start(rows, set(), NOW, 10)
+
+        assert [(one.queue_id, one.is_whole) for one in starts] == [
+            ("q1", True),
+            ("q4", True),
+            ("q5", False),
+        ]
+        assert starts[0].orchestration_id == "o1"
+
+    @pytest.mark.parametrize("in_flight", [{"q1"}, {"q2"}])
+    def test_given_a_run_that_is_about_one_of_them_then_no_other_is_started(self, in_flight):
+        rows = [self.of_one_request(1, "customers"), self.of_one_request(2, "products")]
+
+        assert queues_to_start(rows, in_flight, NOW, 10) == []
+
+    def test_given_one_that_is_worked_on_then_no_other_is_begun(self):
+        working = NOW + seconds(20)
+        rows = [
+            self.of_one_request(1, "customers", lease_until=working),
+            self.of_one_request(2, "products"),
+        ]
+
+        assert queues_to_start(rows, set(), NOW, 10) == []
+
+    def test_given_a_request_that_was_begun_then_each_goes_on_alone_after_what_it_waits_for(self):
+        begun = {"is_orchestration_begun": True}
+        rows = [
+            self.of_one_request(1, "customers", process_count=1, **begun),
+            self.of_one_request(2, "products", **begun),
+            self.of_one_request(3, "orders", waits_for_others=True, **begun),
+        ]
+
+        starts = queues_to_start(rows, set(), NOW, 10)
+
+        assert [(one.queue_id, one.reason, one.is_whole) for one in starts] == [
+            ("q1", "retry", False),
+            ("q2", "pending", False),
+        ]
