@@ -5,6 +5,7 @@
 -- Why the watermark is as far below the newest date as the reading took: an order that was edited
 --   behind the reader is older than one that was edited before it, and must not be passed over.
 --   A span, not a time, because the store's clock is not ours.
+-- A slice of the whole listing that landed beside the changes counts as well, and moves no watermark.
 -- Why the sweep is asked: an order that was deleted while the pages were read has landed.
 -- Of guests their e-mail and billing, where the connection includes them: the newest order of an e-mail
 --   says who that is.
@@ -25,6 +26,7 @@ landed AS MATERIALIZED (
             'state', o.billing -> 'state', 'postcode', o.billing -> 'postcode',
             'country', o.billing -> 'country') END AS billing,
         o.customer_id = '0' AND o.billing IS NULL AS is_without_billing,
+        p.listing = %(listing)s AS is_dated,
         coalesce(o.id ~ '^[0-9]{1,18}$' AND o.customer_id ~ '^[0-9]{1,18}$'
             AND o.status IS NOT NULL AND o.total ~ '^-?[0-9]{1,15}(\.[0-9]{1,10})?$'
             AND coalesce(o.date_created_gmt ~ form.date, true)
@@ -59,9 +61,9 @@ landed AS MATERIALIZED (
             THEN sync_email(o.billing ->> 'email') END AS email
         OFFSET 0
     ) AS guest
-    WHERE p.queue_no = %(queue_no)s AND p.listing = %(listing)s
+    WHERE p.queue_no = %(queue_no)s AND p.listing IN (%(listing)s, %(slice)s)
       AND (NOT %(is_swept)s OR o.id IN (SELECT external_id FROM swept))
-    ORDER BY o.id, o.date_modified_gmt DESC
+    ORDER BY o.id, o.date_modified_gmt DESC, is_dated DESC
 ),
 taken AS (
     INSERT INTO sync_order_figure AS figure (
@@ -92,7 +94,7 @@ gone AS (
 )
 SELECT
     coalesce(array_agg(coalesce(id, '?')) FILTER (WHERE NOT is_readable), '{}') AS unreadable_ids,
-    max((date_modified_gmt || 'Z')::timestamptz) FILTER (WHERE is_readable) - (
+    max((date_modified_gmt || 'Z')::timestamptz) FILTER (WHERE is_readable AND is_dated) - (
         SELECT coalesce(max(fetched_at)
             - min(fetched_at - make_interval(secs => elapsed_ms / 1000.0)), interval '0')
         FROM sync_page WHERE queue_no = %(queue_no)s AND listing = %(listing)s

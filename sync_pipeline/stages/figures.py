@@ -17,7 +17,7 @@ from sync_pipeline.postgres.database import DictConnection
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.queues import Queue
 from sync_pipeline.sources.protocol import Listing
-from sync_pipeline.stages.coverage import Coverage, delta_name, sweep_name
+from sync_pipeline.stages.coverage import Coverage, delta_name, rescan_name, sweep_name
 
 # Changes are asked for after a whole second, that second left out.
 _BOUND: Final = timedelta(seconds=1)
@@ -101,7 +101,8 @@ def take_figures(conn: DictConnection, queue: Queue, orders: Orders) -> Taken:
     listing, found = orders.listing, orders.found
     name = delta_name(listing) if found.is_delta else listing.name
     salt = orders.guests.name if orders.guests else None
-    basis = hold_figures(conn, queue, listing, landed_as=name)
+    beside = rescan_name(listing) if found.is_delta else None
+    basis = hold_figures(conn, queue, listing, landed_as=name, beside=beside)
     if not basis.allows(queue.queue_no, found.since if found.is_delta else None, salt):
         return Taken()
     if basis.salt is not None and salt is None:
@@ -113,6 +114,7 @@ def take_figures(conn: DictConnection, queue: Queue, orders: Orders) -> Taken:
             "org_id": queue.org_id,
             "connection_id": queue.connection_id,
             "listing": name,
+            "slice": beside,
             "is_whole": not found.is_delta and orders.is_proven,
             "sweep_listing": sweep_name(listing.name),
             "is_swept": not found.is_delta and found.is_swept,
@@ -141,8 +143,22 @@ def take_figures(conn: DictConnection, queue: Queue, orders: Orders) -> Taken:
     )
 
 
-def hold_figures(conn: DictConnection, queue: Queue, listing: Listing, *, landed_as: str) -> Basis:
-    """Keep the connection's figures alone until the caller's transaction ends, and look at them."""
+def hold_figures(
+    conn: DictConnection,
+    queue: Queue,
+    listing: Listing,
+    *,
+    landed_as: str,
+    beside: str | None = None,
+) -> Basis:
+    """Keep the connection's figures alone until the caller's transaction ends, and look at them.
+
+    Args:
+        conn: the caller's transaction.
+        queue: whose pages are meant.
+        listing: whose watermark stands for the figures.
+        landed_as, beside: names of the queue's pages that are meant.
+    """
     conn.execute(statement("enqueue/hold_figures"), {"connection_id": queue.connection_id})
     row = conn.execute(
         statement("enqueue/figures_basis"),
@@ -151,6 +167,7 @@ def hold_figures(conn: DictConnection, queue: Queue, listing: Listing, *, landed
             "connection_id": queue.connection_id,
             "known_as": listing.name,
             "listing": landed_as,
+            "slice": beside,
         },
     ).fetchone()
     assert row is not None  # noqa: S101  (an aggregate has a row)

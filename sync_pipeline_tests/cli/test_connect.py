@@ -36,6 +36,21 @@ class TestConnect:
         assert (made.base_url, made.org_id) == ("https://shop.example", "acme")
         assert made.options == {"customer_role": "all"}
 
+    @pytest.mark.parametrize(
+        ("flags", "options"),
+        [
+            ((), {}),
+            (("--no-include-guests",), {}),
+            (("--include-guests",), {"include_guests": True}),
+        ],
+    )
+    def test_given_guests_when_connected_then_they_are_included_only_when_asked_for(
+        self, cli: Cli, database: Database, flags, options
+    ):
+        connect(cli, *flags)
+
+        assert find_connection(database, "shop").options == options
+
     def test_given_json_when_connected_then_the_variables_that_are_not_set_are_named(
         self, cli: Cli
     ):
