@@ -15,7 +15,7 @@ unfinished AS MATERIALIZED (
     SELECT
         q.connection_id, q.entity, q.id, q.is_paused, q.process_count, q.is_action_required,
         q.action_required_reason, q.failure_count, q.last_error_code, q.last_error, q.tally,
-        q.retry_at, q.updated_at,
+        q.retry_at, q.updated_at, q.is_window,
         -- Since when somebody could work on it: after every lease, wait and sign of life.
         greatest(q.updated_at, q.last_process_date, q.stage_lease_until, q.retry_at,
                  b.lease_until, b.finished_at, b.available_at, circuit.open_until,
@@ -58,21 +58,37 @@ unfinished AS MATERIALIZED (
     ) AS before
     WHERE q.stage <> 'finished'
 ),
+-- A window may be open beside a sync: one row for both, for counts come once. It tells of the sync,
+-- and its lines are those of both.
+open_one AS (
+    SELECT one.*, beside.live AS live_beside, beside.tally AS tally_beside,
+        beside.draft_lines AS draft_beside, beside.processing_lines AS processing_beside,
+        beside.failed_lines AS failed_beside
+    FROM unfinished AS one
+    LEFT JOIN unfinished AS beside
+        ON beside.connection_id = one.connection_id AND beside.entity = one.entity
+        AND beside.is_window <> one.is_window
+    WHERE NOT one.is_window OR beside.id IS NULL
+),
 pair AS (
-    SELECT * FROM counted FULL JOIN unfinished USING (connection_id, entity)
+    SELECT * FROM counted FULL JOIN open_one USING (connection_id, entity)
 )
 SELECT
     c.connection_id, c.name AS connection, c.org_id::text AS organization, pair.entity,
     c.created_at AS registered_at, now() AS now_utc,
     coalesce(pair.counters, '{}') AS counters, coalesce(pair.tally, '{}') AS tally,
-    coalesce(pair.live, '{}') AS live,
+    CASE WHEN pair.live_beside IS NULL THEN coalesce(pair.live, '{}') ELSE (
+        SELECT json_object_agg(key, value::bigint + (pair.live_beside ->> key)::bigint
+            - coalesce((pair.tally_beside ->> key)::bigint, 0))
+        FROM json_each_text(pair.live)) END AS live,
     pair.id::text AS open_queue_id, coalesce(pair.is_paused, false) AS is_paused,
     coalesce(pair.process_count > 0, false) AS has_begun,
     coalesce(pair.failure_count, 0) AS failure_count, pair.last_error_code, pair.last_error,
     pair.updated_at, pair.due_at, pair.oldest_retry_at,
-    coalesce(pair.draft_lines, 0)::bigint AS draft_lines,
-    coalesce(pair.processing_lines, 0)::bigint AS processing_lines,
-    coalesce(pair.failed_lines, 0)::bigint AS failed_lines,
+    (coalesce(pair.draft_lines, 0) + coalesce(pair.draft_beside, 0))::bigint AS draft_lines,
+    (coalesce(pair.processing_lines, 0) + coalesce(pair.processing_beside, 0))::bigint
+        AS processing_lines,
+    (coalesce(pair.failed_lines, 0) + coalesce(pair.failed_beside, 0))::bigint AS failed_lines,
     coalesce(newest.is_action_required, false) AS is_action_required,
     newest.id::text AS newest_queue_id, newest.action_required_reason,
     ended.id::text AS ended_queue_id, ended.tally ->> 'state' AS ended_state,

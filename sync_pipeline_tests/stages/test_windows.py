@@ -12,12 +12,14 @@ from sync_pipeline.queue import actions
 from sync_pipeline.queue.due import connections_at
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.queue.opening import QueueOpenError
+from sync_pipeline.queue.situations import situations
 from sync_pipeline.stages.enqueue import enqueue
 from sync_pipeline.stages.extract import extract, filtered
 from sync_pipeline.stages.upsert import upsert
 from sync_pipeline_tests.factories import (
     apply_records,
     end_extract,
+    fill_queue,
     full_order,
     land_records,
     make_connection,
@@ -67,6 +69,12 @@ def order_ids(database):
     return {
         int(one["external_id"]) for one in rows(database, "SELECT external_id FROM sales_order")
     }
+
+
+def orders_now(database):
+    with database.control() as conn:
+        (found,) = situations(conn)
+    return found
 
 
 def read(database, queue, shop, server, **settings):
@@ -195,6 +203,23 @@ class TestBesideTheRunningSync:
         (due,) = connections_at(database, system="woocommerce", entity="orders")
 
         assert (due.is_open, due.last_started_at) == (False, None)
+
+    def test_given_a_window_beside_a_sync_then_health_has_one_row_with_the_lines_of_both(
+        self, database, shop
+    ):
+        fill_queue(database, shop, [full_order(1)], entity=ORDERS)
+        window = make_queue(database, shop, JANUARY, entity=ORDERS)
+        land_records(database, window, ORDERS.listing.name, [full_order(2), full_order(3)])
+        end_extract(database, window, scanned=2)
+        enqueue(database, window, ORDERS)
+
+        found = orders_now(database)
+
+        assert (found.draft_lines, found.failed_lines) == (3, 0)
+        upsert(database, window, ORDERS, queue_settings())
+        found = orders_now(database)
+        assert found.draft_lines == 1
+        assert found.total("lines_created") == 2
 
     def test_given_a_finished_sync_with_failures_when_retried_beside_a_window_then_it_opens(
         self, database, shop
