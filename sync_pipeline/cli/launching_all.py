@@ -12,7 +12,7 @@ from sync_pipeline.cli.launching import uninterrupted
 from sync_pipeline.cli.progress_bar import showing_progress
 from sync_pipeline.errors import InputError
 from sync_pipeline.postgres.database import Database
-from sync_pipeline.queue.orchestrations import Orchestration, items_of, start_orchestration
+from sync_pipeline.queue.orchestrations import Orchestration, start_orchestration
 from sync_pipeline.settings import DatabaseSettings, QueueSettings, require_valid
 from sync_pipeline.sources.connections import find_connection
 
@@ -65,22 +65,16 @@ def run_all(
             f"(orchestration {orchestration.id})."
         )
 
-    from sync_pipeline.orchestration import launch  # noqa: PLC0415  (seconds)
-    from sync_pipeline.orchestration.instance import ensure_instance  # noqa: PLC0415
+    from sync_pipeline.orchestration.instance import ensure_instance  # noqa: PLC0415  (seconds)
+    from sync_pipeline.orchestration.launch import launch_orchestration  # noqa: PLC0415
 
-    # One job over all entities where there is one, else a job for each.
-    launch_all = getattr(launch, "launch_orchestration", None)
-    with ensure_instance(settings, database.url) as instance, showing_progress(is_quiet) as told:
-        if launch_all is not None:
-            reports = launch_all(
-                instance, database, orchestration, connection.name, on_progress=told
-            )
-        else:
-            reports = [
-                launch.resume_queue(instance, database, item.queue_id, on_progress=told)
-                for item in items_of(database, orchestration)
-                if item.queue_id is not None
-            ]
+    with (
+        ensure_instance(settings, database.url) as instance,
+        showing_progress(is_quiet, names_entity=True) as told,
+    ):
+        reports = launch_orchestration(
+            instance, database, orchestration, connection.name, on_progress=told
+        )
     return orchestration, [uninterrupted(report) for report in reports]
 
 

@@ -32,6 +32,10 @@ class StageProgress(Protocol):
     """What a stage tells; orchestration.progress.Progress is one."""
 
     @property
+    def entity(self) -> str:
+        """What is synced."""
+
+    @property
     def stage(self) -> str:
         """Which asset is being made."""
 
@@ -49,8 +53,16 @@ class StageProgress(Protocol):
 
 
 @contextmanager
-def showing_progress(is_quiet: bool) -> Iterator[Callable[[StageProgress], None] | None]:  # noqa: FBT001
-    """Bars on stderr while the block runs, gone at its end; None where nobody would see them."""
+def showing_progress(
+    is_quiet: bool,  # noqa: FBT001
+    *,
+    names_entity: bool = False,
+) -> Iterator[Callable[[StageProgress], None] | None]:
+    """Bars on stderr while the block runs, gone at its end; None where nobody would see them.
+
+    Args:
+        names_entity: several are synced, and each bar says which it is about.
+    """
     if is_quiet or not sys.stderr.isatty():
         yield None
         return
@@ -63,14 +75,16 @@ def showing_progress(is_quiet: bool) -> Iterator[Callable[[StageProgress], None]
         console=output.stderr(),
         transient=True,
     )
-    tasks: dict[str, TaskID] = {}
+    tasks: dict[tuple[str, str], TaskID] = {}
 
     def tell(progress: StageProgress) -> None:
         words = STAGE_WORDS.get(progress.stage, progress.stage)
-        if progress.stage not in tasks:
-            tasks[progress.stage] = bars.add_task(words, total=None)
+        key = (progress.entity, progress.stage)
+        if key not in tasks:
+            shown = f"{progress.entity}: {words}" if names_entity else words
+            tasks[key] = bars.add_task(shown, total=None)
         total = progress.processed if progress.is_last else progress.total
-        bars.update(tasks[progress.stage], completed=progress.processed, total=total)
+        bars.update(tasks[key], completed=progress.processed, total=total)
 
     with bars:
         yield tell

@@ -225,7 +225,7 @@ class TestSummary:
                 reports.append(report_of(item, status))
             return reports
 
-        monkeypatch.setattr(launch, "launch_orchestration", launch_orchestration, raising=False)
+        monkeypatch.setattr(launch, "launch_orchestration", launch_orchestration)
         monkeypatch.setattr(
             "sync_pipeline.orchestration.instance.ensure_instance", lambda *_: NoInstance()
         )

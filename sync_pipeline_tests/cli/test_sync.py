@@ -1,5 +1,6 @@
 """`sync`: a real Dagster run in this process, against a store on loopback."""
 
+import io
 import os
 import signal
 import threading
@@ -9,12 +10,14 @@ from functools import partial
 
 import pytest
 from psycopg import conninfo
+from rich.console import Console
 
 from sync_pipeline.cli import progress_bar
 from sync_pipeline.cli.summary import rules_differ
 from sync_pipeline.demo.auth import DEMO_KEY, DEMO_SECRET
 from sync_pipeline.demo.server import DemoServer
 from sync_pipeline.orchestration import instance
+from sync_pipeline.orchestration.progress import Progress
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.actions import pause
 from sync_pipeline.queue.filters import Filters
@@ -247,6 +250,21 @@ class TestProgressBar:
     def test_given_no_terminal_when_syncing_then_there_is_no_bar(self):
         with progress_bar.showing_progress(is_quiet=False) as tell:
             assert tell is None
+
+    def test_given_a_terminal_when_several_are_synced_then_each_stage_of_each_has_a_bar(
+        self, monkeypatch: pytest.MonkeyPatch
+    ):
+        shown = Console(file=io.StringIO(), force_terminal=True, width=100)
+        monkeypatch.setattr(progress_bar.sys.stderr, "isatty", lambda: True, raising=False)
+        monkeypatch.setattr(progress_bar.output, "stderr", lambda: shown)
+
+        with progress_bar.showing_progress(is_quiet=False, names_entity=True) as tell:
+            for entity in ("customers", "orders"):
+                tell(Progress(entity, "pages", 3, 3, 0, 1.0, is_last=True))
+
+        text = shown.file.getvalue()
+        assert "customers: read the store" in text
+        assert "orders: read the store" in text
 
 
 class TestLifetimeValueRules:

@@ -37,7 +37,7 @@ def expected_state(states):
 
 class TestState:
     @settings(
-        max_examples=25,
+        max_examples=15,
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
