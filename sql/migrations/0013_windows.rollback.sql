@@ -1,3 +1,4 @@
+-- The function that it replaced goes with 0005.
 ALTER TABLE IF EXISTS sync_watermark
     DROP COLUMN IF EXISTS rescan_offset,
     DROP COLUMN IF EXISTS asked;
