@@ -152,12 +152,12 @@ def _move_on(database: Database, queue: Queue, entity: Entity, unreadable: list[
         made = conn.execute(statement("enqueue/made"), {"queue_no": queue.queue_no}).fetchone()
         lines = int(made["n_lines"]) if made else 0
         guests = _guests_landed(conn, queue, entity)
-        scanned = int(note["extract_note"]["records"]["scanned"]) + guests
+        scanned = int(note["extract_note"]["records"]["scanned"])
         money = _money(conn, queue, entity)
         result = Enqueued(
             scanned=scanned,
             lines=lines,
-            unchanged=max(scanned - lines, 0),
+            unchanged=max(scanned + guests - lines, 0),
             unreadable_orders=len(unreadable),
             lifetime_value_all_orders=sum((row["total"] for row in money), Decimal(0)),
             lifetime_value_paid_net=sum((row["paid_net"] for row in money), Decimal(0)),

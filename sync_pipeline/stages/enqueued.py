@@ -20,13 +20,13 @@ class Enqueued:
     """What became of the landed records.
 
     Attributes:
-        scanned: different records that landed, guests among them.
+        scanned: different records of the store that landed.
         lines: records to apply.
         unchanged: records whose content is what was last applied; they make no line.
         unreadable_orders: orders left out of the figures, because they cannot be read.
         lifetime_value_all_orders, lifetime_value_paid_net: sums of the two rules over all
             customers, in the store's currency.
-        guests: how many of scanned are people without an account.
+        guests: records of people without an account, who are in no listing, besides.
     """
 
     scanned: int

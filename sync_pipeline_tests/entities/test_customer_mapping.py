@@ -352,3 +352,42 @@ def expected_segment(total, completed):
     if total > 5_000 or completed > 10:
         return "smb"
     return "startup" if completed > 2 else "individual"
+
+
+def guest(**changes):
+    """A guest's record, as it is made of its newest order."""
+    return (
+        customer("guest:ann@shop.test", email="Ann@Shop.test", username=None, role="guest")
+        | {"date_created_gmt": None}
+        | changes
+    )
+
+
+class TestGuests:
+    def test_given_a_guest_then_it_is_matched_by_its_e_mail_and_tagged(self, project):
+        (one,) = project(guest() | {"order_figures": figures(3, "20000.01", count=4)})
+
+        assert (one["error_code"], one["match_key"]) == (None, "ann@shop.test")
+        assert (one["email"], one["segment"], one["status"]) == (
+            "Ann@Shop.test",
+            "mid_market",
+            "active",
+        )
+        assert one["tags"] == ["woocommerce", "high-value", "active", "guest"]
+        assert (one["metadata"]["woocommerce_id"], one["metadata"]["role"]) == (None, "guest")
+
+    def test_given_names_then_a_guest_s_are_as_they_were_typed_and_an_account_s_are_decoded(
+        self, project
+    ):
+        names = {"first_name": "A&amp;B", "last_name": "&lt;C&gt;"}
+
+        assert [one["name"] for one in project(guest(**names), customer(1, **names))] == [
+            "A&amp;B &lt;C&gt;",
+            "A&B <C>",
+        ]
+
+    def test_given_no_name_then_the_company_or_the_e_mail(self, project):
+        nobody = guest(first_name="", last_name=None)
+        company = nobody | {"billing": billing(company="Ann & Co")}
+
+        assert [one["name"] for one in project(nobody, company)] == ["Ann@Shop.test", "Ann & Co"]

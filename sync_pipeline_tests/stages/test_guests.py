@@ -132,7 +132,7 @@ class TestWhoTheyAre:
         assert (ann["value"], ann["status"], found[BOB]["status"]) == (30, "active", "prospect")
         assert ann["tags"] == ["woocommerce", "active", "guest"]
         assert first.verdict.in_words == "both sides agree: 3 records"
-        assert (first.enqueued.scanned, first.enqueued.guests) == (3, 2)
+        assert (first.enqueued.scanned, first.enqueued.guests) == (1, 2)
 
     def test_given_no_option_then_no_guest_and_nothing_is_kept_of_them(
         self, database, org_id, server
@@ -188,7 +188,9 @@ class TestWhoTheyAre:
 
 class TestWhatChangesThem:
     def test_given_nothing_new_then_no_line(self, database, shop, server, first):
-        assert run_sync(database, shop, server).enqueued.lines == 0
+        again = run_sync(database, shop, server).enqueued
+
+        assert (again.lines, again.unchanged) == (0, 3)
 
     @pytest.mark.parametrize("is_fed", [False, True])
     def test_given_a_guest_who_orders_again_then_exactly_that_record(
@@ -282,6 +284,17 @@ class TestAccounts:
         assert set(found) == {"guest:c1@example.test", ANN, BOB}
         assert found["guest:c1@example.test"]["local_id"] == before
         assert (sync.verdict.agree, sync.outcome.failed) == (True, 0)
+
+    def test_given_a_guest_that_failed_when_it_registers_then_nothing_is_open_of_it(
+        self, database, shop, server
+    ):
+        record = by(12, "long@shop.test")
+        put(server, record | {"billing": record["billing"] | {"phone": "0" * 101}})
+        assert run_sync(database, shop, server).outcome.failed == 1
+        server.store.put_customer(customer(2, email="long@shop.test") | {"_links": {}})
+
+        assert run_sync(database, shop, server).verdict.agree is True
+        assert rows(database, "SELECT * FROM sync_conflict WHERE state = 'open'") == []
 
     def test_given_an_account_of_another_role_now_then_it_keeps_its_row_and_its_guest_orders(
         self, database, shop, server, first

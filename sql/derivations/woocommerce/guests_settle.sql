@@ -1,6 +1,7 @@
 -- Say which guests have an account, and who takes over whose row.
 -- Caller: stages.guests, after the figures were taken over and before guests land.
--- Index: sync_page_pkey, sync_record_pkey (one range), sync_order_figure_guest_idx.
+-- Index: sync_page_pkey, sync_record_pkey (one range), sync_order_figure_guest_idx,
+--   sync_conflict_open_idx.
 -- An account's e-mail is what was read of it; what we know of it, where it was not served. An account
 --   that was not listed is gone only if everything was read and none of its orders names it: a deleted
 --   account's orders become a guest's (recorded), one of another role keeps them.
@@ -73,6 +74,14 @@ succeeded AS (
       AND r.external_id = absent.external_id
       AND absent.email IN (SELECT guest_email FROM guest WHERE account_id IS NULL)
     RETURNING r.external_id
+),
+undisputed AS (
+    UPDATE sync_conflict AS c
+    SET state = 'resolved', resolved_at = now(), resolved_by = 'sync', updated_at = now(),
+        resolution = 'the account of this e-mail stands for the guest'
+    FROM account
+    WHERE c.connection_id = %(connection_id)s AND c.entity = %(entity)s
+      AND c.external_id = 'guest:' || account.email AND c.state = 'open'
 )
 SELECT (SELECT count(*) FROM assigned) AS n_assigned,
     (SELECT count(*) FROM registered) AS n_registered,
