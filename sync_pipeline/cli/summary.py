@@ -124,7 +124,13 @@ def _sentence(words: str) -> str:
     return said(f"{words[:1].upper()}{words[1:]}.")
 
 
-_WORTH_SAYING = ("orders_unreadable", "currencies_mixed", "replay_incomplete")
+_WORTH_SAYING = (
+    "orders_unreadable",
+    "currencies_mixed",
+    "guests_settled",
+    "guests_without_email",
+    "replay_incomplete",
+)
 
 
 def rules_differ(amounts: Mapping[str, Any], rule: str) -> str:
