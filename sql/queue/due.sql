@@ -19,6 +19,9 @@ SELECT
        AND q.filters = '{}'
        AND q.created_at > now() - interval '1 day'
      ORDER BY q.created_at DESC LIMIT 1) AS last_full_at,
+    (SELECT q.id::text FROM sync_queue AS q
+     WHERE q.connection_id = c.connection_id AND q.entity = %(entity)s AND q.is_window
+       AND q.stage <> 'finished') AS window_id,
     (SELECT s.open_until FROM sync_circuit AS s
      WHERE s.connection_id = c.connection_id) AS circuit_open_until
 FROM sync_connection AS c

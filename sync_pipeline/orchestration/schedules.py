@@ -6,7 +6,7 @@ stand open (queue_sensors.py).
 All are off until somebody switches them on: in the UI, or all at once with SYNC_SCHEDULES=on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -88,9 +88,10 @@ def _deltas(
         context: dg.ScheduleEvaluationContext, sync: SyncResource
     ) -> list[dg.RunRequest] | dg.SkipReason:
         now = _moment(context)
+        rows = _connections(context, sync, entity)
         due = connections_due(
-            _connections(context, sync, entity),
-            _in_flight(context, entity),
+            rows,
+            _in_flight(context, entity, rows),
             now,
             default_minutes=automation.delta_every_minutes,
             limit=_STARTS_PER_TICK,
@@ -121,9 +122,10 @@ def _nightly(
         context: dg.ScheduleEvaluationContext, sync: SyncResource
     ) -> list[dg.RunRequest] | dg.SkipReason:
         now = _moment(context)
+        rows = _connections(context, sync, entity)
         due = full_syncs_due(
-            _connections(context, sync, entity),
-            _in_flight(context, entity),
+            rows,
+            _in_flight(context, entity, rows),
             now,
             night_began=night_began(now, hour),
             default_minutes=automation.delta_every_minutes,
@@ -157,8 +159,13 @@ def _connections(
     ]
 
 
-def _in_flight(context: dg.ScheduleEvaluationContext, entity: Entity) -> set[str]:
-    return partitions_in_flight(unfinished_runs(context.instance, datetime.now(UTC)), entity.name)
+def _in_flight(
+    context: dg.ScheduleEvaluationContext, entity: Entity, rows: Iterable[Connected]
+) -> set[str]:
+    """Connections that a run is about, but for one that works a window beside."""
+    windows = {row.window_id for row in rows if row.window_id is not None}
+    runs = unfinished_runs(context.instance, datetime.now(UTC))
+    return partitions_in_flight((run for run in runs if run.queue_id not in windows), entity.name)
 
 
 def _requests(

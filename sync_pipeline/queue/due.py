@@ -33,6 +33,7 @@ class Connected:
         last_started_at: of whole syncs, filtered ones left out; None: never.
         last_full_at: of full syncs of the last day.
         circuit_open_until: it takes no request before.
+        window_id: of the queue of a window that is open beside; it puts off nothing.
     """
 
     connection: str
@@ -43,6 +44,7 @@ class Connected:
     last_started_at: datetime | None
     last_full_at: datetime | None
     circuit_open_until: datetime | None
+    window_id: str | None = None
 
     def every_minutes(self, default: int) -> int:
         """Minutes between its syncs; 0: never by a schedule."""

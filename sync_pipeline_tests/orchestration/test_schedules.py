@@ -4,11 +4,13 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
+from sync_pipeline.entities.woocommerce_orders import ORDERS
 from sync_pipeline.errors import DatabaseUnusableError
 from sync_pipeline.orchestration.build import build_definitions
 from sync_pipeline.orchestration.resource import SyncResource, provided
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.due import minute_of_night
+from sync_pipeline.queue.filters import Filters
 from sync_pipeline.settings import AutomationSettings
 from sync_pipeline_tests.conftest import settings_for
 from sync_pipeline_tests.factories import make_connection, make_queue
@@ -77,6 +79,26 @@ class TestDeltas:
         )
 
         assert tick("deltas_customers", own_instance, database) == []
+
+    def test_given_a_run_of_a_window_then_the_sync_of_what_changed_is_started_beside_it(
+        self, own_instance, database
+    ):
+        shop = make_connection(database, options={"entities": ["orders"]})
+        january = Filters.from_dict({"created_before": "2024-02-01"})
+        window = make_queue(database, shop, january, entity=ORDERS)
+        own_instance.add_run(
+            dg.DagsterRun(
+                job_name="sync_orders",
+                status=dg.DagsterRunStatus.STARTING,
+                tags={
+                    "sync/entity": "orders",
+                    "sync/queue_id": str(window.id),
+                    "dagster/partition": "shop",
+                },
+            )
+        )
+
+        assert len(tick("deltas_orders", own_instance, database)) == 1
 
     def test_given_a_database_that_cannot_be_read_then_the_tick_turns_red(
         self, own_instance, empty_database_url

@@ -198,11 +198,12 @@ class TestBesideTheRunningSync:
     def test_given_an_open_window_then_the_schedule_starts_what_is_due_all_the_same(
         self, database, shop
     ):
-        make_queue(database, shop, JANUARY, entity=ORDERS)
+        window = make_queue(database, shop, JANUARY, entity=ORDERS)
 
         (due,) = connections_at(database, system="woocommerce", entity="orders")
 
         assert (due.is_open, due.last_started_at) == (False, None)
+        assert due.window_id == str(window.id)
 
     def test_given_a_window_beside_a_sync_then_health_has_one_row_with_the_lines_of_both(
         self, database, shop
