@@ -96,7 +96,7 @@ class Scanner:
             self._read(listing, [first])
         while True:
             landed = self._landed(listing.name)
-            end = self._end(listing, most)
+            end = self._end(landed, most)
             requests = list(
                 missing_requests(end, self.sizes.current, (one.request for one in landed))
             )
@@ -106,9 +106,8 @@ class Scanner:
                 return
             self._read(listing, requests)
 
-    def _end(self, listing: Listing, most: int | None) -> int:
-        """How far the listing goes, as far as is known now."""
-        landed = self._landed(listing.name)
+    def _end(self, landed: list[Landed], most: int | None) -> int:
+        """How far a listing goes, as far as is known from what landed of it."""
         totals = [one.total for one in landed if one.total is not None]
         if totals:
             end = max(totals)
