@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from sync_pipeline.demo.auth import DEMO_KEY, DEMO_SECRET
-from sync_pipeline.entities import CUSTOMERS
+from sync_pipeline.entities import ENTITIES, entity_of
 from sync_pipeline.postgres import database as database_module
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue import completion
@@ -71,20 +71,21 @@ def drive(arguments):
         workers=arguments.workers,
     )
     source_settings = quick_source_settings()
+    entity = entity_of("woocommerce", arguments.entity)
     with Database.open(DatabaseSettings()) as database:
         shop = find_connection(database, "shop")
         say("started")
         queue, _ = open_queue(
-            database, shop, "customers", settings=settings, idempotency_key=arguments.key
+            database, shop, entity.name, settings=settings, idempotency_key=arguments.key
         )
         begin(database, queue, run_id=None)
         client = WooCommerceClient(shop.base_url, DEMO_KEY, DEMO_SECRET, source_settings)
         source = WooCommerceSource(client)
-        extract(database, queue, shop, CUSTOMERS, source, source_settings)
+        extract(database, queue, shop, entity, source, source_settings)
         source.close()
-        enqueue(database, queue, CUSTOMERS)
-        upsert(database, queue, CUSTOMERS, settings)
-        reconcile(database, queue, CUSTOMERS)
+        enqueue(database, queue, entity)
+        upsert(database, queue, entity, settings)
+        reconcile(database, queue, entity)
         with database.organization(queue.org_id) as conn:
             state = queue_status(conn, queue.queue_no)["state"]
     return {
@@ -108,6 +109,7 @@ def say(line):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("key")
+    parser.add_argument("--entity", choices=[one.name for one in ENTITIES], default="customers")
     parser.add_argument("--batch-size", type=int, default=10)
     parser.add_argument("--lease-seconds", type=float, default=0.3)
     parser.add_argument("--workers", type=int, default=2)
