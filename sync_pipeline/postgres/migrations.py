@@ -104,27 +104,31 @@ def migrate(url: str, directory: Path | None = None) -> list[str]:
 
 
 def rollback(url: str, directory: Path | None = None) -> list[str]:
-    """Drop the sync tables with all their rows; business tables stay.
+    """Drop the sync tables with all their rows, in one transaction; business tables stay.
+
+    Not by yoyo, which parses every migration to put them in order: 1 s of the 1.3 s it took.
 
     Returns:
         The ids that were taken back, last first; empty when none was applied.
 
     Raises:
-        As `migrate`.
+        DatabaseUnusableError: something was refused; everything stands as before.
+        DatabaseUnavailableError: as `migrate`.
     """
     with _exclusive(url) as backend:
-        applied = backend.to_rollback(_read(directory))
-        taken_back = []
-        if directory is None:
-            with naming_refusals("the views"), backend.connection.transaction():
-                drop_views(backend.connection)
-        for migration in applied:
-            with naming_refusals(migration.id):
-                backend.rollback_one(migration)
-            taken_back.append(str(migration.id))
-        for table in _BOOKKEEPING:
-            backend.execute(f"DROP TABLE IF EXISTS {table}")
-        return taken_back
+        connection = backend.connection
+        applied = applied_ids(connection)
+        files = [file for file in reversed(migration_files(directory)) if file.stem in applied]
+        with connection.transaction():
+            if directory is None:
+                with naming_refusals("the views"):
+                    drop_views(connection)
+            for file in files:
+                with naming_refusals(file.stem):
+                    connection.execute(file.with_suffix(".rollback.sql").read_bytes())
+            for table in _BOOKKEEPING:
+                connection.execute(f"DROP TABLE IF EXISTS {table}")
+        return [file.stem for file in files]
 
 
 def migration_files(directory: Path | None = None) -> list[Path]:

@@ -212,6 +212,18 @@ class TestRollback:
         # The catalogs are read as often, and the statements are the same.
         assert abs(of_filled - of_empty) < N_ROWS / 2
 
+    def test_given_something_of_the_companys_needs_a_table_then_all_of_it_stays(
+        self, own_database_url
+    ):
+        run(own_database_url, "CREATE VIEW company_report AS SELECT count(*) FROM sync_connection")
+        before = tables(own_database_url)
+
+        with pytest.raises(DatabaseUnusableError, match="0001_core"):
+            rollback(own_database_url)
+
+        assert tables(own_database_url) == before
+        assert verify(own_database_url) == []
+
     def test_given_it_was_rolled_back_then_again_does_nothing_and_migrate_restores_all(
         self, own_database_url
     ):
