@@ -183,7 +183,8 @@ def _queue_of(database: Database, item: Item) -> Queue:
 def _entities_of(run: dg.DagsterRun, connection: Connection) -> list[str]:
     """Entities whose reading is in the run: all of the connection's system, or those selected."""
     of_system = [one.name for one in ENTITIES if one.system == connection.system]
-    if run.asset_selection is None:
+    # None when Dagster was asked for the job, and empty when Python was.
+    if not run.asset_selection:
         return of_system
     read = _read_in(run.asset_selection)
     return [name for name in of_system if name in read]
