@@ -60,6 +60,8 @@ CROSS JOIN LATERAL (
             sum(p.n_records) FILTER (WHERE p.fetched_at > work.since) AS n_recent
         FROM sync_page AS p
         WHERE p.queue_no = s.queue_no AND s.stage IN ('extract', 'enqueue')
+          -- A highest id is asked for to prove a listing, and is none of its records.
+          AND right(p.listing, 8) <> ':highest'
         GROUP BY p.listing
     ) AS listing
 ) AS page
