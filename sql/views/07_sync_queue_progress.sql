@@ -60,8 +60,8 @@ CROSS JOIN LATERAL (
             sum(p.n_records) FILTER (WHERE p.fetched_at > work.since) AS n_recent
         FROM sync_page AS p
         WHERE p.queue_no = s.queue_no AND s.stage IN ('extract', 'enqueue')
-          -- A highest id is asked for to prove a listing, and is none of its records.
-          AND right(p.listing, 8) <> ':highest'
+          -- A highest id only proves a listing, and a slice is read besides: no total counts them.
+          AND right(p.listing, 8) <> ':highest' AND right(p.listing, 7) <> ':rescan'
         GROUP BY p.listing
     ) AS listing
 ) AS page
