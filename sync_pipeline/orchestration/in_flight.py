@@ -3,11 +3,11 @@
 Belongs here: judging runs by their status, age and tags (pure), and closing the dead. Does not:
 which queues need a run (queue/attention.py).
 
-Dagster's own launcher does not watch its workers, and what watches runs at all is a daemon that may
-be killed too. So nothing here waits for Dagster to notice a death.
+Dagster's own launcher does not watch its workers, and what watches runs is a daemon that may be
+killed too. So nothing here waits for Dagster to notice a death.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -135,18 +135,20 @@ def runs_to_close(
     """Runs that nobody works on any more, by id, and why they are taken for dead. Pure.
 
     Args:
-        lives: of the queues that the runs are about.
+        runs: all that have not ended.
+        lives: of the queues that they are about.
         together: as for `queues_in_flight`.
     """
-    reasons = {}
+    runs, reasons = list(runs), {}
+    ids = {run.run_id for run in runs}
     for run in runs:
         known = [lives[one] for one in queues_of(run, together) if one in lives]
-        if (reason := _death(run, known)) is not None:
+        if (reason := _death(run, known, ids - {run.run_id})) is not None:
             reasons[run.run_id] = reason
     return reasons
 
 
-def _death(run: SeenRun, lives: Sequence[Life]) -> str | None:
+def _death(run: SeenRun, lives: Sequence[Life], others: Collection[str]) -> str | None:
     if run.is_dead:
         return GONE
     if run.status == dg.DagsterRunStatus.QUEUED or run.entity is None:
@@ -157,7 +159,8 @@ def _death(run: SeenRun, lives: Sequence[Life]) -> str | None:
     # those that are over are silent; the one in hand, and those to come, are not.
     if all(life.last_dagster_run_id != run.run_id for life in lives):
         return None
-    own = [one for one in lives if one.last_dagster_run_id in (run.run_id, None)]
+    # One that it joined and has not come to names the run before, which has ended.
+    own = [one for one in lives if one.last_dagster_run_id not in others]
     is_silent = min(one.silent_seconds for one in own) > _LONGEST_SILENCE_SECONDS
     return SILENT if is_silent else None
 
@@ -175,8 +178,7 @@ def unfinished_runs(instance: dg.DagsterInstance, now: datetime) -> list[SeenRun
 
 def patience_with(starts: int) -> float:
     """How long each of so many runs may take to begin. Pure."""
-    others = max(starts - 1, 0)
-    patience_seconds = _LONGEST_START_SECONDS + _LONGER_PER_OTHER_SECONDS * others
+    patience_seconds = _LONGEST_START_SECONDS + _LONGER_PER_OTHER_SECONDS * max(starts - 1, 0)
     return min(patience_seconds, _LONGEST_PATIENCE_SECONDS)
 
 
@@ -196,8 +198,7 @@ def close(instance: dg.DagsterInstance, reasons: Mapping[str, str]) -> list[str]
 
 
 def _seen(record: dg.RunRecord, now: datetime) -> SeenRun:
-    run = record.dagster_run
-    changed = record.update_timestamp
+    run, changed = record.dagster_run, record.update_timestamp
     if changed.tzinfo is None:
         changed = changed.replace(tzinfo=UTC)
     return SeenRun(

@@ -6,7 +6,7 @@ The three look at the same rows and differ in which of them they take, so that e
 off and has a history of its own. A look is one query to our database and one to Dagster's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -83,12 +83,13 @@ def _queue_sensor(reason: Reason, jobs: Sequence[SyncJob]) -> dg.SensorDefinitio
         starts = queues_to_start(startable(rows), in_flight, now, STARTS_PER_TICK, (reason,))
         for start in starts:
             context.log.info("%s: %s %s", reason, start.connection, start.entity)
+        stopped = {row.queue_id for row in rows if row.waits_for_a_person}
         cursor = str(next_look(rows))
         if not starts:
             said = f"{len(rows)} open queues, none needs a run ({reason})"
             return dg.SensorResult(skip_reason=said, cursor=cursor)
         return dg.SensorResult(
-            run_requests=[request_for(sync, start, now) for start in starts],
+            run_requests=[request_for(sync, start, stopped, now) for start in starts],
             dynamic_partitions_requests=missing_partitions(
                 (start.connection for start in starts), context.instance
             ),
@@ -123,8 +124,13 @@ def worked_together(sync: SyncResource, runs: Sequence[SeenRun]) -> Together:
     return queues_together(sync.database(), ids) if ids else {}
 
 
-def request_for(sync: SyncResource, start: Start, now: datetime) -> dg.RunRequest:
+def request_for(
+    sync: SyncResource, start: Start, stopped: Collection[str], now: datetime
+) -> dg.RunRequest:
     """The run that goes on with a queue, or begins all that a connection has in an orchestration.
+
+    Args:
+        stopped: ids of queues that wait for a person.
 
     Raises:
         DatabaseUnavailableError, DatabaseUnusableError: the orchestration cannot be read.
@@ -133,7 +139,9 @@ def request_for(sync: SyncResource, start: Start, now: datetime) -> dg.RunReques
         return run_request(start, now)
     orchestration = find_orchestration(sync.database(), start.orchestration_id)
     items = items_at(sync.database(), orchestration, start.connection)
-    return whole_request(start, orchestration, items, now)
+    return whole_request(
+        start, orchestration, [one for one in items if one.queue_id not in stopped], now
+    )
 
 
 def close_dead(

@@ -9,9 +9,10 @@ from typing import Final
 import dagster as dg
 
 from sync_pipeline.errors import UnknownQueueError
+from sync_pipeline.orchestration.orchestrated import is_over_all
 from sync_pipeline.orchestration.resource import SyncResource
-from sync_pipeline.orchestration.tags import NOTED_TAG, QUEUE_TAG, failure_tags
-from sync_pipeline.queue.failures import LOST_CODE, Failure, record_loss
+from sync_pipeline.orchestration.tags import FAILURE_TAG, NOTED_TAG, QUEUE_TAG, failure_tags
+from sync_pipeline.queue.failures import LOST_CODE, Failure, record_loss, was_left_in_hand
 from sync_pipeline.queue.queues import find_queue
 from sync_pipeline.redaction import without_secrets
 
@@ -43,17 +44,26 @@ def note_loss(
     # Tags as they are now: the failure may have been noted after the event was made.
     current = instance.get_run_by_id(run.run_id) or run
     queue_id = current.tags.get(QUEUE_TAG)
-    if queue_id is None or current.tags.get(NOTED_TAG) == run.run_id:
+    if queue_id is None or _is_noted(current):
         return False
     database = sync.database()
     try:
         queue = find_queue(database, queue_id)
     except UnknownQueueError:
         return False
+    if is_over_all(current) and not was_left_in_hand(database, queue, run_id=run.run_id):
+        return False
     failure = Failure(LOST_CODE, lost_in_words(run.run_id, message), is_permanent=False)
     record_loss(database, queue, failure, sync.queue_settings(), run_id=run.run_id)
     instance.add_run_tags(run.run_id, failure_tags(run.run_id, failure.code))
     return True
+
+
+def _is_noted(run: dg.DagsterRun) -> bool:
+    if run.tags.get(NOTED_TAG) != run.run_id:
+        return False
+    # One over all goes on after what failed in one of its queues, and may be lost with another.
+    return not is_over_all(run) or run.tags.get(FAILURE_TAG) == LOST_CODE
 
 
 def lost_in_words(run_id: str, message: str) -> str:

@@ -71,10 +71,13 @@ def whole_request(
     another; whatever was begun goes on alone.
 
     Args:
-        items: those of the connection. One without a queue is in the run: it says why.
+        items: those of the connection that wait for no person. One without a queue is left out
+            too: what comes after it would be skipped with it, and never begun.
     """
     known = [
-        entity_of(one.system, one.entity) for one in items if _is_known(one.system, one.entity)
+        entity_of(one.system, one.entity)
+        for one in items
+        if one.queue_id is not None and _is_known(one.system, one.entity)
     ]
     return dg.RunRequest(
         run_key=f"{orchestration.id} {start.connection} {start.updated_at.timestamp():.6f} "

@@ -7,6 +7,7 @@ Belongs here: reading both. Does not: judging runs (orchestration/in_flight.py),
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.statements import statement
@@ -21,13 +22,11 @@ class Life:
 
 
 def signs_of_life(database: Database, queue_ids: Collection[str]) -> dict[str, Life]:
-    """By queue id; unknown ids are left out."""
-    if not queue_ids:
+    """By queue id; unknown ids are left out, and so is what is no id: anybody can tag a run."""
+    if not (known := _ids_among(queue_ids)):
         return {}
     with database.control() as conn:
-        found = conn.execute(
-            statement("queue/signs_of_life"), {"queue_ids": list(queue_ids)}
-        ).fetchall()
+        found = conn.execute(statement("queue/signs_of_life"), {"queue_ids": known}).fetchall()
     return {
         row["queue_id"]: Life(row["last_dagster_run_id"], row["silent_seconds"]) for row in found
     }
@@ -38,15 +37,26 @@ def queues_together(
 ) -> Mapping[tuple[str, str], list[str]]:
     """Queue ids by (orchestration id, connection), in the order of the entities.
 
-    What was purged or could not be opened is left out; so are unknown orchestrations.
+    What was purged or could not be opened is left out; so are unknown orchestrations, and what is
+    no id: anybody can tag a run.
     """
-    if not orchestration_ids:
+    if not (known := _ids_among(orchestration_ids)):
         return {}
     with database.control() as conn:
-        found = conn.execute(
-            statement("queue/together"), {"orchestration_ids": list(orchestration_ids)}
-        ).fetchall()
+        found = conn.execute(statement("queue/together"), {"orchestration_ids": known}).fetchall()
     together: dict[tuple[str, str], list[str]] = defaultdict(list)
     for row in found:
         together[row["orchestration_id"], row["connection"]].append(row["queue_id"])
     return together
+
+
+def _ids_among(words: Collection[str]) -> list[str]:
+    return [word for word in words if _is_id(word)]
+
+
+def _is_id(word: str) -> bool:
+    try:
+        UUID(word)
+    except ValueError:
+        return False
+    return True

@@ -185,6 +185,8 @@ class TestRunsOverSeveralQueues:
             ({"q1": Life("r1", 500.0), "q2": Life("r1", -5.0)}, None),
             ({"q1": Life("r1", 500.0), "q2": Life(None, -5.0)}, None),
             ({"q1": Life("r1", 500.0), "q2": Life("r1", 16.0)}, SILENT),
+            # It joined the second, whose run before has ended, and waits for its place there.
+            ({"q1": Life("r1", 16.0), "q2": Life("r0", -5.0)}, None),
             # Another run works on the one that is left.
             ({"q1": Life("r1", 16.0), "q2": Life("r2", -5.0)}, SILENT),
             ({"q1": Life("r2", 500.0), "q2": Life(None, 500.0)}, None),
@@ -193,4 +195,6 @@ class TestRunsOverSeveralQueues:
     def test_given_a_run_that_works_then_any_of_its_queues_is_a_sign_of_its_life(
         self, lives, reason
     ):
-        assert runs_to_close([self.run()], lives, self.TOGETHER).get("r1") == reason
+        other = seen(run_id="r2", queue_id="q2")
+
+        assert runs_to_close([self.run(), other], lives, self.TOGETHER).get("r1") == reason

@@ -14,7 +14,9 @@ from sync_pipeline.orchestration.partitions import ensure_partition
 from sync_pipeline.orchestration.processes import process_tag
 from sync_pipeline.orchestration.resource import provided
 from sync_pipeline.postgres.database import Database
-from sync_pipeline.queue import heartbeat
+from sync_pipeline.queue import actions, heartbeat
+from sync_pipeline.queue.filters import Filters
+from sync_pipeline.queue.opening import open_queue
 from sync_pipeline.queue.orchestrations import (
     Orchestration,
     items_of,
@@ -47,7 +49,7 @@ def queues(database: Database, orchestration: Orchestration, connection="shop"):
     return {
         one.entity: find_queue(database, one.queue_id)
         for one in items_of(database, orchestration)
-        if one.connection == connection
+        if one.connection == connection and one.queue_id is not None
     }
 
 
@@ -96,6 +98,35 @@ class TestBegin:
         (request,) = requests(own_instance, database)["pending"]
 
         assert {key.path[1] for key in request.asset_selection} == {"products", "inventory"}
+
+    def test_given_one_that_is_paused_or_refused_then_the_run_leaves_it_out_and_begins_the_others(
+        self, own_instance, database
+    ):
+        connection = make_connection(database)
+        open_queue(
+            database, connection, "customers", settings=QueueSettings(), filters=Filters(limit=1)
+        )
+        chosen = ["customers", "products", "orders", "inventory"]
+        of = queues(database, started(database, entities=chosen))
+        actions.pause(database, str(of["products"].id), by="ann")
+        change(database, "process_count = 1 WHERE filters <> '{}'")
+
+        (request,) = requests(own_instance, database)["pending"]
+
+        # What is behind them would be skipped with them, minute after minute.
+        assert {key.path[1] for key in request.asset_selection} == {"orders", "inventory"}
+
+    def test_given_a_run_that_names_no_orchestration_there_is_then_others_are_started_all_the_same(
+        self, own_instance, database
+    ):
+        make_connection(database)
+        started(database)
+        tags = {"sync/entity": "all", "sync/orchestration": "abcd", "sync/queue_id": "x"}
+        run = dg.DagsterRun(job_name="sync_all", status=dg.DagsterRunStatus.STARTED, tags=tags)
+        own_instance.add_run(run)
+        own_instance.add_run_tags(run.run_id, {"sync/process": process_tag(run.run_id)})
+
+        assert names(own_instance, database)["pending"] == ["sync_all"]
 
 
 class TestGoOn:

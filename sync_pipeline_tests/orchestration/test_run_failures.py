@@ -6,6 +6,7 @@ import pytest
 from sync_pipeline.orchestration.resource import SyncResource, provided
 from sync_pipeline.orchestration.run_failures import lost_in_words, note_loss
 from sync_pipeline.orchestration.tags import failure_tags
+from sync_pipeline.queue.heartbeat import announce, working
 from sync_pipeline.queue.queues import begin
 from sync_pipeline_tests.factories import make_connection, make_queue, rows, status
 
@@ -85,6 +86,35 @@ class TestNoteLoss:
 
         assert note(own_instance, database, again) is True
         assert status(database, queue)["last_error_code"] == "run.worker_lost"
+
+    def test_given_a_run_over_all_that_died_after_a_failure_it_noted_then_the_one_in_hand_says_so(
+        self, own_instance, database
+    ):
+        queue = make_queue(database, make_connection(database))
+        run = failed_run(own_instance, sync__queue_id=str(queue.id), sync__entity="all")
+        own_instance.add_run_tags(run.run_id, failure_tags(run.run_id, "throttle.waits"))
+        begin(database, queue, run_id=run.run_id)
+        announce(database, queue)
+
+        first = note(own_instance, database, run)
+        again = note(own_instance, database, run)
+
+        assert (first, again) == (True, False)
+        assert status(database, queue)["last_error_code"] == "run.worker_lost"
+        assert len(noted(database)) == 1
+
+    def test_given_a_run_over_all_that_ended_by_itself_then_its_last_queue_is_not_blamed(
+        self, own_instance, database
+    ):
+        queue = make_queue(database, make_connection(database))
+        run = failed_run(own_instance, sync__queue_id=str(queue.id), sync__entity="all")
+        begin(database, queue, run_id=run.run_id)
+        with working(database, queue):
+            pass
+
+        assert note(own_instance, database, run, "A check of another asset failed.") is False
+        assert noted(database) == []
+        assert status(database, queue)["failure_count"] == 0
 
     @pytest.mark.parametrize(
         "tags", [{}, {"sync__queue_id": "11111111-1111-1111-1111-111111111111"}]
