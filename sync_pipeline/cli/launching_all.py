@@ -12,7 +12,9 @@ from sync_pipeline.cli.launching import uninterrupted
 from sync_pipeline.cli.progress_bar import showing_progress
 from sync_pipeline.errors import InputError
 from sync_pipeline.postgres.database import Database
-from sync_pipeline.queue.orchestrations import Orchestration, start_orchestration
+from sync_pipeline.queue.heartbeat import announce
+from sync_pipeline.queue.orchestrations import Orchestration, items_of, start_orchestration
+from sync_pipeline.queue.queues import find_queue
 from sync_pipeline.settings import DatabaseSettings, QueueSettings, require_valid
 from sync_pipeline.sources.connections import find_connection
 
@@ -59,6 +61,10 @@ def run_all(
     if not connection.base_url.startswith("demo:"):
         connection.keys()
     orchestration, is_new = open_all(database, order)
+    # Dagster takes seconds to come: a daemon must not find them left alone, and start them as well.
+    for item in items_of(database, orchestration):
+        if item.queue_id is not None:
+            announce(database, find_queue(database, item.queue_id))
     if not (is_new or is_quiet):
         output.stderr().print(
             f"It was started at {output.moment(orchestration.created_at)} UTC, and goes on "

@@ -90,6 +90,8 @@ def enqueued_metadata(enqueued: Enqueued) -> Metadata:
         "lines": enqueued.lines,
         "unchanged": enqueued.unchanged,
         "unreadable_orders": enqueued.unreadable_orders,
+        # Of people without an account: 0 would say that the connection includes them.
+        "guests": enqueued.guests or None,
     }
     return _ints(counts) | {
         "lifetime_value_difference": dg.MetadataValue.float(float(every - paid)),

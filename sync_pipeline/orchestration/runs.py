@@ -123,15 +123,14 @@ def take_up(context: dg.AssetExecutionContext, sync: SyncResource, work: Work) -
     """
     queue, run_id = work.queue, context.run.run_id
     sync.show_work_on(work.database, queue)
-    is_begun = queue.last_dagster_run_id == run_id
-    if not is_begun:
+    if queue.last_dagster_run_id != run_id:
         close_dead_runs(context.instance)
         if queue.stage != "finished":
             begin(work.database, queue, run_id=run_id)
+    # Of several queues the one in hand: by its lease the run is judged, and it says what was lost.
     if is_over_all(context.run):
-        # Of several queues the one in hand: whoever finds the run dead knows which it was.
         context.instance.add_run_tags(run_id, {QUEUE_TAG: str(queue.id)})
-    elif not is_begun:
+    elif _tagged_id(context) != str(queue.id):
         context.instance.add_run_tags(run_id, run_tags(run_id, queue))
 
 
@@ -179,16 +178,19 @@ def _is_of(queue: Queue, connection: Connection, entity: Entity) -> bool:
 def _tagged(
     context: dg.AssetExecutionContext, database: Database, connection: Connection, entity: Entity
 ) -> Queue | None:
-    # context.run is as the run was when it began; the tag came later.
-    run = context.instance.get_run_by_id(context.run.run_id)
-    queue_id = run.tags.get(QUEUE_TAG) if run is not None else None
-    if queue_id is None:
+    if (queue_id := _tagged_id(context)) is None:
         return None
     try:
         queue = find_queue(database, queue_id)
     except UnknownQueueError:
         return None
     return queue if _is_of(queue, connection, entity) else None
+
+
+def _tagged_id(context: dg.AssetExecutionContext) -> str | None:
+    # context.run is as the run was when it began; the tag came later.
+    run = context.instance.get_run_by_id(context.run.run_id)
+    return run.tags.get(QUEUE_TAG) if run is not None else None
 
 
 def _latest(database: Database, connection: Connection, entity: Entity) -> Queue:

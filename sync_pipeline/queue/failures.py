@@ -136,7 +136,7 @@ def was_left_in_hand(database: Database, queue: Queue, *, run_id: str) -> bool:
     """Whether the run worked on the queue last and never gave its lease back, so died with it."""
     with database.organization(queue.org_id) as conn:
         row = _standing(conn, queue)
-    return row["last_dagster_run_id"] == run_id and row["is_leased"]
+    return bool(row["last_dagster_run_id"] == run_id and row["is_leased"])
 
 
 def record_success(database: Database, queue: Queue) -> None:

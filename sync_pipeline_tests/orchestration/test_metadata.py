@@ -1,9 +1,15 @@
 import pytest
 
 from sync_pipeline.orchestration.figures import Change, Table
-from sync_pipeline.orchestration.metadata import rate_metadata, store_links, table_metadata
+from sync_pipeline.orchestration.metadata import (
+    enqueued_metadata,
+    rate_metadata,
+    store_links,
+    table_metadata,
+)
 from sync_pipeline.orchestration.previews import changes_table, numbers_table
 from sync_pipeline.sources.connections import Connection
+from sync_pipeline.stages.enqueued import Enqueued
 
 
 def connection(base_url: str) -> Connection:
@@ -47,6 +53,15 @@ class TestNumbers:
         ]
         assert shown["dagster/row_count"].value == 5
         assert shown["dagster/partition_row_count"].value == 2
+
+
+class TestEnqueued:
+    @pytest.mark.parametrize(("guests", "shown"), [(0, None), (7, 7)])
+    def test_given_guests_that_were_made_into_records_then_they_are_counted(self, guests, shown):
+        metadata = enqueued_metadata(Enqueued(scanned=30, lines=37, unchanged=0, guests=guests))
+
+        assert metadata["lines"].value == 37
+        assert (metadata["guests"].value if "guests" in metadata else None) == shown
 
 
 class TestChanges:

@@ -9,12 +9,12 @@ import pytest
 
 from sync_pipeline.demo import DemoServer, Fault
 from sync_pipeline.demo.request_log import LoggedRequest
-from sync_pipeline.entities import ENTITIES
+from sync_pipeline.entities import ENTITIES, ORDERS, PRODUCTS
 from sync_pipeline.orchestration.build import build_definitions
 from sync_pipeline.orchestration.graph import assets_of
 from sync_pipeline.orchestration.jobs import SYNC_ALL
 from sync_pipeline.orchestration.launch import launch_orchestration
-from sync_pipeline.orchestration.resource import provided
+from sync_pipeline.orchestration.resource import SyncResource, provided
 from sync_pipeline.orchestration.troubles import WAITS_CODE
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue import actions
@@ -293,3 +293,29 @@ class TestWhatAPersonAsksFor:
 
         assert result.success
         assert len(rows(database, "SELECT FROM sync_orchestration")) == 1
+
+    def test_given_assets_of_several_entities_by_hand_then_the_run_names_the_queue_in_hand(
+        self, instance, database, stocked
+    ):
+        named = []
+
+        class Watched(SyncResource):
+            def show_work_on(self, database, queue):
+                super().show_work_on(database, queue)
+                (run,) = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+                named.append((run.tags.get("sync/queue_id"), str(queue.id)))
+
+        job = build_definitions(sync=Watched()).resolve_implicit_global_asset_job_def()
+        with provided(database):
+            result = job.execute_in_process(
+                instance=instance,
+                partition_key="shop",
+                run_config=_QUIET,
+                asset_selection=assets_of([PRODUCTS, ORDERS]),
+            )
+
+        # At the start of each step: the one of the step before.
+        assert [tag for tag, _ in named[1:]] == [queue_id for _, queue_id in named[:-1]]
+        assert len({queue_id for _, queue_id in named}) == 2
+        last = instance.get_run_by_id(result.run_id).tags
+        assert last["sync/queue_id"] == named[-1][1]

@@ -51,6 +51,7 @@ def test_given_a_long_history_when_looked_at_then_only_what_is_asked_for_is_read
     number = {"orchestration_no": orchestration.orchestration_no}
     looked_at = {
         "queue/attention": {"after_queue_no": 0, "most": 500, "entities": ["customers"]},
+        "queue/together": {"orchestration_ids": [orchestration.id]},
         "orchestrations/status": number,
         "orchestrations/items": number,
         "orchestrations/recent": {"org_id": None, "most": 10},
