@@ -211,6 +211,9 @@ def _execute_job(
 
 def _was_interrupted(result: dg.JobExecutionResult) -> bool:
     """Whether Ctrl-C ended the run: Dagster takes it for itself, and ends the run in its way."""
-    failures = result.filter_events(lambda event: event.is_step_failure)
-    errors = [event.step_failure_data.error for event in failures]
+    steps = result.filter_events(lambda event: event.is_step_failure)
+    errors = [event.step_failure_data.error for event in steps]
+    # Before its first step, or between two, the run alone has failed.
+    runs = result.filter_events(lambda event: event.is_run_failure)
+    errors += [event.job_failure_data.error for event in runs]
     return any(error is not None and error.cls_name in _INTERRUPTS for error in errors)

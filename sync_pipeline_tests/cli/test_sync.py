@@ -7,7 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
+import dagster as dg
 import pytest
 from psycopg import conninfo
 from rich.console import Console
@@ -151,6 +153,27 @@ class TestInterrupt:
         assert ran.exit_code == 130
         assert "goes on from there" in (ran.error["remedy"] if as_json else ran.stderr)
         assert row(database, "SELECT stage FROM sync_queue")["stage"] == "extract"
+
+    def test_given_ctrl_c_before_the_first_step_when_synced_then_it_ends_as_one(
+        self, cli: Cli, server: DemoServer, monkeypatch: pytest.MonkeyPatch
+    ):
+        stored = dg.DagsterInstance.handle_new_event
+
+        def interrupting(
+            instance: dg.DagsterInstance, event: dg.EventLogEntry, **more: Any
+        ) -> None:
+            stored(instance, event, **more)
+            said = event.dagster_event
+            if said is not None and said.event_type_value == "RESOURCE_INIT_STARTED":
+                os.kill(os.getpid(), signal.SIGINT)
+
+        monkeypatch.setattr(dg.DagsterInstance, "handle_new_event", interrupting)
+
+        ran = sync(cli)
+
+        assert ran.exit_code == 130
+        assert "goes on from there" in ran.stderr
+        assert server.requests == ()
 
 
 def interrupt_when_asked(server: DemoServer) -> None:
