@@ -51,7 +51,8 @@ unfinished AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT max(CASE
             WHEN first.stage = 'finished' THEN first.finished_at
-            WHEN first.is_paused OR first.is_action_required THEN first.updated_at
+            WHEN first.is_paused OR first.is_action_required OR first.failure_count >= 3
+                THEN first.updated_at
             ELSE now()
         END) AS until
         FROM sync_queue AS first WHERE first.queue_no = ANY (q.depends_on)

@@ -52,12 +52,14 @@ LEFT JOIN LATERAL (
          ) AS worked ON true
          WHERE i.orchestration_no = o.orchestration_no AND i.connection_id = q.connection_id
          LIMIT 1) AS is_orchestration_begun,
-        -- What waits for a person may wait for long, and what comes late is filled in.
+        -- What waits for a person, or failed three times in a row, may wait for long; and what comes
+        -- late is filled in.
         (SELECT true FROM unnest(q.depends_on) AS number
          JOIN LATERAL (
              SELECT FROM sync_queue AS first
              WHERE first.queue_no = number AND first.stage <> 'finished'
-               AND NOT first.is_paused AND NOT first.is_action_required LIMIT 1
+               AND NOT first.is_paused AND NOT first.is_action_required
+               AND first.failure_count < 3 LIMIT 1
          ) AS unfinished ON true
          LIMIT 1) AS come_first
     FROM sync_orchestration AS o

@@ -15,13 +15,14 @@ batch AS (
 queue AS (
     DELETE FROM sync_queue
     WHERE queue_no >= %(first_queue_no)s AND queue_no < %(beyond_queue_no)s
-    RETURNING queue_no, org_id, finished_at, tally
+    RETURNING queue_no, org_id, finished_at, tally, scanned_count, unchanged_count
 ),
 -- What its orchestration says of it from now on.
 item AS (
     UPDATE sync_orchestration_item AS i
     SET tally = coalesce(queue.tally, '{}')
-            || jsonb_build_object('finished_at', queue.finished_at),
+            || jsonb_build_object('finished_at', queue.finished_at,
+                'records_scanned', queue.scanned_count, 'records_unchanged', queue.unchanged_count),
         purged_at = now()
     FROM queue WHERE i.queue_no = queue.queue_no
 ),

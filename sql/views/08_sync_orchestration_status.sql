@@ -63,7 +63,8 @@ CROSS JOIN LATERAL (
         coalesce(sum(coalesce(q.updated_count, kept.updated_count)), 0)::bigint AS updated_count,
         coalesce(sum(coalesce(q.unchanged_count, kept.unchanged_count)), 0)::bigint
             AS unchanged_count,
-        coalesce(sum(q.scanned_count), 0)::bigint AS scanned_count,
+        coalesce(sum(coalesce(q.scanned_count, (i.tally ->> 'records_scanned')::bigint)), 0)::bigint
+            AS scanned_count,
         round(avg(CASE WHEN s.state IN ('draft', 'processing') THEN q.progress ELSE 100 END), 2)
             AS progress,
         max(coalesce(q.finished_at, (i.tally ->> 'finished_at')::timestamptz)) AS last_finished_at,
@@ -82,7 +83,8 @@ CROSS JOIN LATERAL (
         SELECT created + updated + unchanged + failed + cancelled AS total_count,
             created + updated + unchanged AS done_count, failed AS failed_count,
             cancelled AS cancelled_count, created AS created_count, updated AS updated_count,
-            unchanged AS unchanged_count
+            -- And those whose content was applied before: they never were lines.
+            unchanged + coalesce((i.tally ->> 'records_unchanged')::bigint, 0) AS unchanged_count
         FROM (
             SELECT coalesce((i.tally ->> 'lines_created')::bigint, 0) AS created,
                 coalesce((i.tally ->> 'lines_updated')::bigint, 0) AS updated,

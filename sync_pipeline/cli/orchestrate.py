@@ -4,18 +4,20 @@ Belongs here: its options and exit code. Does not: following one (orchestration_
 acting on it (orchestrations.py), starting it (queue/orchestrations/starting.py).
 
 With --json the orchestration is printed as by `orchestrations status`, with success, is_new and,
-when it was waited for and is not done, an error. Exit code 1 with --wait when it is not done.
+when it was waited for and is not done, an error. Exit code 1 with --wait when it is not done, and
+when no queue at all could be opened.
 """
 
 import getpass
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from sync_pipeline.cli import failures, orchestration_view, output
+from sync_pipeline.cli import failures, output
 from sync_pipeline.cli.launching_all import names_of
 from sync_pipeline.cli.orchestration_following import (
     as_document,
+    error_of,
     follow,
     moments,
     print_whole,
@@ -88,7 +90,8 @@ def _wait(database: Database, made: Orchestration, *, is_new: bool, as_json: boo
     last: Moment | None
     if as_json:
         *_, last = moments(database, made)
-        output.print_json({"success": True, "is_new": is_new} | as_document(last) | _error(last))
+        error = {} if last.status["state"] == "done" else error_of(last)
+        output.print_json({"success": True, "is_new": is_new} | as_document(last) | error)
     else:
         if not is_new:
             output.stderr().print("It was started before, and goes on.")
@@ -98,18 +101,3 @@ def _wait(database: Database, made: Orchestration, *, is_new: bool, as_json: boo
         print_whole(database, made, as_json=False)
     if last.status["state"] != "done":
         raise typer.Exit(failures.FAILED)
-
-
-def _error(last: Moment) -> dict[str, Any]:
-    """What makes a document one of a failure; empty where there is none."""
-    it = last.status
-    if it["state"] == "done":
-        return {}
-    return {
-        "success": False,
-        "error": {
-            "code": f"orchestration.{it['state']}",
-            "message": it["action_required_reason"] or orchestration_view.one_line(last),
-            "remedy": f"sync-pipeline orchestrations status {it['id']}",
-        },
-    }

@@ -12,7 +12,7 @@ from typing import Any
 import typer
 from rich.live import Live
 
-from sync_pipeline.cli import orchestration_view, output
+from sync_pipeline.cli import failures, orchestration_view, output
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.orchestrations import Moment, Orchestration, activities_of, moment_of
 
@@ -20,20 +20,59 @@ _REFRESH_SECONDS = 1.0
 
 
 def say_opened(database: Database, made: Orchestration, *, is_new: bool, as_json: bool) -> None:
-    """Say which queues were opened and left to a daemon."""
+    """Say which queues were opened and left to a daemon.
+
+    Raises:
+        typer.Exit: there is no queue, because each was refused.
+    """
     now = moment_of(database, made)
+    is_any = now.status["n_queues"] > 0
     if as_json:
-        output.print_json({"success": True, "is_new": is_new} | as_document(now))
-        return
-    first = "Opened" if is_new else "It was started before:"
-    output.show(f"{first} orchestration {made.id}. A running daemon starts it within seconds.")
+        document = {"success": True, "is_new": is_new} | as_document(now)
+        output.print_json(document | ({} if is_any else error_of(now)))
+    else:
+        _show_opened(now, is_new=is_new)
+    if not is_any:
+        raise typer.Exit(failures.FAILED)
+
+
+def error_of(now: Moment) -> dict[str, Any]:
+    """What makes the document of an orchestration that is not done one of a failure."""
+    it = now.status
+    return {
+        "success": False,
+        "error": {
+            "code": f"orchestration.{it['state']}",
+            "message": it["action_required_reason"] or orchestration_view.one_line(now),
+            "remedy": f"sync-pipeline orchestrations status {it['id']}",
+        },
+    }
+
+
+def _show_opened(now: Moment, *, is_new: bool) -> None:
+    it = now.status
+    if it["n_queues"] == 0:
+        output.show(f"No queue could be opened (orchestration {it['id']}).")
+    else:
+        first = "Opened" if is_new else "It was started before:"
+        output.show(f"{first} orchestration {it['id']}. {_what_follows(now)}")
     for one in now.items:
         if one.queue_id is not None:
             joined = " (was open before)" if one.is_joined else ""
             output.show(f"  {output.said(one.connection)} {one.entity} {one.queue_id}{joined}")
     for words in orchestration_view.refusals(now.items):
         output.show(f"  {words}")
-    output.show(f"Watch it: sync-pipeline orchestrations status {made.id} --watch")
+    if not now.has_ended:
+        output.show(f"Watch it: sync-pipeline orchestrations status {it['id']} --watch")
+
+
+def _what_follows(now: Moment) -> str:
+    it = now.status
+    if it["is_paused"]:
+        return f"It is paused; let it go on: sync-pipeline orchestrations resume {it['id']}."
+    if now.has_ended:
+        return f"It has ended: {it['state']}."
+    return "A running daemon starts it within seconds."
 
 
 def print_whole(database: Database, chosen: Orchestration, *, as_json: bool) -> None:

@@ -128,10 +128,16 @@ def note(one: ItemStatus) -> str:
         return one.refusal
     if one.is_action_required:
         return f"needs a person: {one.action_required_reason}"
-    if one.waits_for:
-        return f"after {', '.join(one.waits_for)}"
     if not one.is_open or one.is_paused:
         return ""
+    return _why_open(one)
+
+
+def _why_open(one: ItemStatus) -> str:
+    if one.waits_for_a_person:
+        return "its connection was disconnected: connect it again"
+    if one.waits_for:
+        return f"after {', '.join(one.waits_for)}"
     if one.retry_at is not None:
         return f"tried again at {one.retry_at:%H:%M:%S} UTC: {one.last_error or ''}".rstrip(": ")
     return _STAGE_WORDS[one.stage] if one.is_processing else "waits for its run"

@@ -38,7 +38,7 @@ class Attention:
         orchestration_id: the orchestration that opened it; None: it was started alone.
         is_orchestration_begun: a queue of that orchestration and of this connection was worked, or
             is finished.
-        waits_for_others: a queue that comes before it is unfinished, and waits for no person.
+        waits_for_others: a queue that comes before it is unfinished, and gets on.
     """
 
     queue_no: int

@@ -17,6 +17,7 @@ from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.ranges import range_of
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.filters import Filters
+from sync_pipeline.queue.keys import require_key
 from sync_pipeline.queue.queues import Queue, record_activity, select_queue
 from sync_pipeline.settings import QueueSettings
 from sync_pipeline.sources.connections import Connection
@@ -65,6 +66,7 @@ def open_queue(
     Raises:
         QueueOpenError: a different sync of the same connection and entity is open.
     """
+    require_key(idempotency_key)
     start = _Start(
         connection, entity, settings, filters or Filters(), idempotency_key, created_by, is_full
     )

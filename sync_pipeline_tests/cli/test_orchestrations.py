@@ -70,6 +70,32 @@ class TestOrchestrate:
         assert "shop orders: A sync of shop orders is open with other settings" in ran.stdout
 
     @pytest.mark.parametrize(
+        "command", [("orchestrate", "--org", "acme"), ("sync", "shop", "--no-wait")]
+    )
+    def test_given_that_nothing_can_be_opened_then_it_is_a_failure(
+        self, cli, database, shop, command
+    ):
+        open_queue(database, shop, "orders", settings=SETTINGS, filters=Filters(limit=1))
+
+        ran = cli(*command, "--entities", "orders")
+        in_json = cli(*command, "--entities", "orders", "--json")
+
+        assert (ran.exit_code, in_json.exit_code) == (1, 1)
+        assert ran.stdout.startswith("No queue could be opened")
+        assert "Watch it" not in ran.stdout
+        assert "shop orders: A sync of shop orders is open" in in_json.error["message"]
+
+    def test_given_one_that_is_paused_then_nobody_is_told_that_it_starts(self, cli, database, shop):
+        made = start(database)
+        cli("orchestrations", "pause", made.id)
+
+        ran = cli("orchestrate", "--org", "acme")
+
+        assert ran.exit_code == 0
+        assert f"sync-pipeline orchestrations resume {made.id}" in ran.stdout
+        assert "within seconds" not in ran.stdout
+
+    @pytest.mark.parametrize(
         ("end", "exit_code", "said"),
         [("done", 0, "of 1 queues 1 done"), ("failed", 1, "of 1 queues 1 failed")],
     )
@@ -152,6 +178,17 @@ class TestOrchestrations:
         assert (retried.exit_code, "Nothing to do" in retried.stdout) == (0, True)
         told = cli("orchestrations", "status", made.id).stdout
         assert "orchestration paused by ann: shop moves" in told
+
+    def test_given_a_connection_that_was_disconnected_then_its_status_says_so(
+        self, cli, database, shop
+    ):
+        made = start(database, entities=["products"])
+        with database.owner() as conn:
+            conn.execute("UPDATE sync_connection SET is_active = false")
+
+        ran = cli("orchestrations", "status", made.id, "--watch")
+
+        assert "its connection was disconnected" in " ".join(ran.stdout.split())
 
     @pytest.mark.parametrize("action", ["status", "pause"])
     def test_given_an_unknown_one_then_it_is_wrong_input(self, cli, shop, action):

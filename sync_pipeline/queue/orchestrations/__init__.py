@@ -1,8 +1,6 @@
 """One request over several connections and entities: it opens queues, and is what they are."""
 
 from sync_pipeline.queue.orchestrations.acting import (
-    OrchestrationActionName,
-    OrchestrationResult,
     cancel_orchestration,
     pause_orchestration,
     resume_orchestration,
@@ -19,6 +17,7 @@ from sync_pipeline.queue.orchestrations.records import (
     orchestration_status,
     recent_orchestrations,
 )
+from sync_pipeline.queue.orchestrations.results import OrchestrationActionName, OrchestrationResult
 from sync_pipeline.queue.orchestrations.starting import KeyReusedError, start_orchestration
 
 __all__ = [

@@ -1,15 +1,14 @@
 """Pausing, resuming, cancelling and retrying an orchestration: each of its queues, one by one.
 
-Belongs here: one function per action, and what it came to. Does not: what an action does to a queue
-(queue/actions.py).
+Belongs here: one function per action. Does not: what an action does to a queue (queue/actions.py),
+words (results.py).
 
 The same action again changes nothing. A queue that is over is left as it is; one that somebody
 keeps is named, and the action can be taken again.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from sync_pipeline.errors import UnknownQueueError
 from sync_pipeline.postgres.database import Database
@@ -25,15 +24,13 @@ from sync_pipeline.queue.orchestrations.records import (
     items_of,
     orchestration_status,
 )
+from sync_pipeline.queue.orchestrations.results import (
+    PAST,
+    OrchestrationActionName,
+    OrchestrationResult,
+    message_of,
+)
 
-OrchestrationActionName = Literal["pause", "resume", "cancel", "retry"]
-
-_PAST: Final[Mapping[OrchestrationActionName, str]] = {
-    "pause": "paused",
-    "resume": "resumed",
-    "cancel": "cancelled",
-    "retry": "retried",
-}
 _ACTIONS: Final[Mapping[OrchestrationActionName, Callable[..., ActionResult]]] = {
     "pause": actions.pause,
     "resume": actions.resume,
@@ -42,32 +39,6 @@ _ACTIONS: Final[Mapping[OrchestrationActionName, Callable[..., ActionResult]]] =
 }
 # Otherwise what was held back by a queue could begin between two steps.
 _LAST_FIRST: Final = ("pause", "cancel")
-
-
-@dataclass(frozen=True)
-class OrchestrationResult:
-    """What an action came to.
-
-    Attributes:
-        changed: False: it had been done before, or there was nothing to do.
-        state: of the orchestration, after it.
-        message: one sentence for people.
-        changed_queues: how many the action changed.
-        left_queues: how many needed nothing, or are over.
-        problems: of each queue that could not be acted on, why.
-        progress: percent, after it.
-    """
-
-    orchestration_id: str
-    action: OrchestrationActionName
-    changed: bool
-    state: str
-    is_paused: bool
-    message: str
-    changed_queues: int
-    left_queues: int
-    problems: tuple[str, ...]
-    progress: float
 
 
 def pause_orchestration(
@@ -101,6 +72,10 @@ def cancel_orchestration(
 ) -> OrchestrationResult:
     """Cancel what is not done of every open queue, for good; what is done stays.
 
+    A queue that somebody else asked for too goes on for them, and the orchestration has ended when
+    it has: one that a sync of its own opened, or that is in another orchestration which was not
+    cancelled. Whoever starts one entity and joins a queue of an orchestration is not known of.
+
     Args, Raises: as `pause_orchestration`.
     """
     return _act(database, orchestration_id, "cancel", by, reason)
@@ -128,13 +103,22 @@ def _act(
     if action in _LAST_FIRST:
         items.reverse()
     is_marked = action == "cancel" and _mark_cancelled(database, orchestration)
+    kept = _wanted_elsewhere(database, orchestration) if action == "cancel" else {}
     changed, problems = 0, []
     for item in items:
+        if item.queue_no in kept:
+            continue
         try:
             changed += _act_on(database, orchestration, item, action, by, reason)
         except (actions.QueueBusyError, QueueOpenError) as error:
             problems.append(f"{item.connection} {item.entity}: {error.message}")
-    message = _message(action, changed, len(items), problems)
+    left = len(items) - changed - len(kept) - len(problems)
+    told = [
+        f"{one.connection} {one.entity} ({kept[one.queue_no]})"
+        for one in items
+        if one.queue_no in kept
+    ]
+    message = message_of(action, changed, left, told, problems)
     if changed or is_marked:
         _record(database, orchestration, action, by, reason, message)
     status = orchestration_status(database, orchestration)
@@ -146,7 +130,8 @@ def _act(
         is_paused=status["is_paused"],
         message=message or f"Nothing to do: it is {in_words(status)}.",
         changed_queues=changed,
-        left_queues=len(items) - changed - len(problems),
+        left_queues=left,
+        kept=tuple(told),
         problems=tuple(problems),
         progress=float(status["progress"]),
     )
@@ -181,18 +166,17 @@ def _mark_cancelled(database: Database, orchestration: Orchestration) -> bool:
         return conn.execute(statement("orchestrations/cancel"), values).fetchone() is not None
 
 
-def _message(
-    action: OrchestrationActionName, changed: int, n_items: int, problems: Sequence[str]
-) -> str:
-    """What was done, in a sentence; empty when nothing was. Pure."""
-    if not changed and not problems:
-        return ""
-    words = f"{_PAST[action].capitalize()}: {changed} queues"
-    if left := n_items - changed - len(problems):
-        words += f"; {left} needed nothing or are over"
-    if problems:
-        words += f"; {len(problems)} could not be {_PAST[action]}, try again: {'; '.join(problems)}"
-    return f"{words.rstrip('.')}."
+def _wanted_elsewhere(database: Database, orchestration: Orchestration) -> dict[int | None, str]:
+    """Who else asked for its open queues, by queue number; nobody: it is left out."""
+    values = {"orchestration_no": orchestration.orchestration_no}
+    with database.organization(orchestration.org_id) as conn:
+        rows = conn.execute(statement("orchestrations/wanted_elsewhere"), values).fetchall()
+    return {row["queue_no"]: _who(row) for row in rows}
+
+
+def _who(row: Mapping[str, Any]) -> str:
+    alone = ["a sync of its own"] if row["is_alone"] else []
+    return ", ".join([*alone, *(f"orchestration {one}" for one in row["orchestration_ids"])])
 
 
 def _record(
@@ -203,10 +187,10 @@ def _record(
     reason: str | None,
     message: str,
 ) -> None:
-    words = f"orchestration {_PAST[action]} by {by}" + (f": {reason}" if reason else "")
+    words = f"orchestration {PAST[action]} by {by}" + (f": {reason}" if reason else "")
     with database.organization(orchestration.org_id) as conn:
         record(
             conn, orchestration.org_id, orchestration.orchestration_no,
-            f"orchestration_{_PAST[action]}", "info", words,
+            f"orchestration_{PAST[action]}", "info", words,
             {"by": by, "reason": reason, "effect": message},
         )  # fmt: skip

@@ -4,7 +4,7 @@ Belongs here: the choice and its hash. Does not: opening queues (starting.py).
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import md5
 from uuid import UUID
@@ -70,12 +70,13 @@ def choices_of(request: Request, org_id: str, known: Sequence[Connection]) -> li
         known: active connections, of whatever organization.
 
     Raises:
-        UnknownConnectionError: the organization has no connection of a name.
+        UnknownConnectionError: the organization has no connection of a name, or to a system.
         UnknownEntityError: no system that is meant has an entity of a name.
         InputError: nothing is left to sync.
     """
     own = {one.name: one for one in known if one.org_id == org_id}
     _require_connections(request, org_id, own)
+    _require_systems(request, org_id, {one.system for one in own.values()})
     meant = [
         one
         for name, one in sorted(own.items())
@@ -109,6 +110,15 @@ def _require_connections(request: Request, org_id: str, own: Iterable[str]) -> N
             raise UnknownConnectionError(
                 f"Organization {org_id} has no connection {name!r}.",
                 remedy=f"It has: {', '.join(known[:20]) or 'none'}.",
+            )
+
+
+def _require_systems(request: Request, org_id: str, known: Collection[str]) -> None:
+    for name in request.systems or ():
+        if name not in known:
+            raise UnknownConnectionError(
+                f"Organization {org_id} has no connection to a system {name!r}.",
+                remedy=f"It has some to: {', '.join(sorted(known)) or 'none'}.",
             )
 
 

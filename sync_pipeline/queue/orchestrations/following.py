@@ -19,6 +19,7 @@ class ItemStatus:
 
     Attributes:
         queue_id: None: it was refused, or its queue was purged.
+        is_connected: False: its connection was disconnected, and nothing is begun.
         is_joined: its queue was open before.
         state: of its queue, or `refused`; why is in `refusal`.
         waits_for: entities of its connection that are synced before it.
@@ -26,6 +27,7 @@ class ItemStatus:
     """
 
     connection: str
+    is_connected: bool
     entity: str
     queue_id: str | None
     is_joined: bool
@@ -56,7 +58,11 @@ class ItemStatus:
     @property
     def waits_for_a_person(self) -> bool:
         """Nothing comes of it until somebody acts."""
-        return self.is_open and (self.is_paused or self.is_action_required)
+        return self.is_open and (
+            self.is_paused
+            or self.is_action_required
+            or not (self.is_connected or self.is_processing)
+        )
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 from sync_pipeline.errors import InputError
 from sync_pipeline.postgres.database import Database, DictConnection
 from sync_pipeline.postgres.statements import statement
+from sync_pipeline.queue.keys import require_key
 from sync_pipeline.queue.opening import QueueOpenError, open_for_orchestration
 from sync_pipeline.queue.orchestrations.audit import record
 from sync_pipeline.queue.orchestrations.choosing import Choice, Request, choices_of, request_of
@@ -56,6 +57,7 @@ def start_orchestration(  # noqa: PLR0913  (what may be asked for)
         UnknownConnectionError, UnknownEntityError, InputError: of what was asked for.
         KeyReusedError: the key was used for another request.
     """
+    require_key(idempotency_key)
     request = request_of(connections, systems, entities, is_full=is_full)
     choices = choices_of(request, org_id, list_connections(database))
     with database.organization(org_id) as conn:

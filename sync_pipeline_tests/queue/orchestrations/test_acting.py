@@ -139,6 +139,55 @@ class TestCancel:
         assert is_new
 
 
+class TestCancelOfWhatOthersWant:
+    def test_given_a_queue_that_was_started_alone_then_it_goes_on_and_it_is_said(
+        self, database, shop
+    ):
+        standing, _ = open_queue(database, shop, "products", settings=SETTINGS)
+        made = start(database, entities=["products", "payments"])
+
+        result = cancel_orchestration(database, made.id, **WHO)
+
+        assert states(database) == {"products": "draft", "payments": "cancelled"}
+        assert (result.changed_queues, result.left_queues) == (1, 0)
+        assert result.kept == ("shop products (a sync of its own)",)
+        assert "1 go on, for somebody else asked for them too: shop products" in result.message
+        put(database, standing.queue_no, "done")
+        assert orchestration_status(database, made)["state"] == "cancelled"
+
+    def test_given_two_orchestrations_over_a_queue_then_the_last_to_be_cancelled_cancels_it(
+        self, database, shop
+    ):
+        first = start(database, entities=["products", "payments"])
+        second = start(database, entities=["products"])
+
+        left = cancel_orchestration(database, first.id, **WHO)
+        between = states(database)
+        cancel_orchestration(database, second.id, **WHO)
+
+        assert left.kept == (f"shop products (orchestration {second.id})",)
+        assert between == {"products": "draft", "payments": "cancelled"}
+        assert states(database) == {"products": "cancelled", "payments": "cancelled"}
+
+    def test_given_all_of_it_wanted_elsewhere_then_the_same_again_changes_nothing(
+        self, database, shop
+    ):
+        open_queue(database, shop, "products", settings=SETTINGS)
+        made = start(database, entities=["products"])
+        assert cancel_orchestration(database, made.id, **WHO).changed
+        before = told(database, made)
+
+        again = cancel_orchestration(database, made.id, **WHO)
+
+        assert (again.changed, len(again.kept), told(database, made)) == (False, 1, before)
+
+
+def states(database):
+    """State of each queue by entity."""
+    found = rows(database, "SELECT entity, state FROM sync_queue_status")
+    return {one["entity"]: one["state"] for one in found}
+
+
 class TestRetry:
     @pytest.fixture
     def failed(self, database, shop):

@@ -64,6 +64,23 @@ def test_given_that_what_comes_before_waits_for_a_person_then_the_rest_goes_on(
     assert startable(database) == {"orders"}
 
 
+@pytest.mark.parametrize(("failures", "then"), [(2, set()), (3, {"orders"})])
+def test_given_that_what_comes_before_failed_three_times_in_a_row_then_the_rest_goes_on(
+    database, shop, failures, then
+):
+    numbers = queue_numbers(database, start(database, entities=["customers", "orders"]))
+    with database.owner() as conn:
+        conn.execute("UPDATE sync_queue SET updated_at = now() - interval '1 h'")
+        conn.execute(
+            "UPDATE sync_queue SET process_count = 1, failure_count = %s,"
+            " retry_at = now() + interval '9 min' WHERE queue_no = %s",
+            [failures, numbers["customers"]],
+        )
+
+    assert startable(database) == then
+    assert (stuck(database)["orders"] > 3000) == bool(then)
+
+
 def test_given_that_what_comes_before_was_refused_then_the_rest_does_not_wait(database, shop):
     open_queue(database, shop, "customers", settings=SETTINGS, filters=Filters(limit=1))
 

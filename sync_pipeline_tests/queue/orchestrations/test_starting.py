@@ -109,7 +109,10 @@ class TestStart:
             ({"connections": ["other"]}, UnknownConnectionError),
             ({"entities": ["cats"]}, UnknownEntityError),
             ({"entities": []}, InputError),
-            ({"systems": ["odoo"]}, InputError),
+            ({"systems": ["odoo"]}, UnknownConnectionError),
+            ({"systems": ["odoo", "woocommerce"]}, UnknownConnectionError),
+            ({"idempotency_key": " "}, InputError),
+            ({"idempotency_key": "k" * 201}, InputError),
         ],
     )
     def test_given_what_there_is_not_then_it_is_refused_and_nothing_is_opened(

@@ -12,12 +12,17 @@ from sync_pipeline.queue.orchestrations import (
     activities_of,
     find_orchestration,
     items_of,
+    moment_of,
     orchestration_status,
     recent_orchestrations,
 )
 from sync_pipeline_tests.factories import make_connection, rows
 from sync_pipeline_tests.queue.orchestrations.making import purge, put, queue_numbers, start
 
+COUNTERS = (
+    "total_count", "created_count", "updated_count", "unchanged_count", "failed_count",
+    "cancelled_count", "scanned_count", "progress",
+)  # fmt: skip
 STATES = ("draft", "processing", "done", "partial", "failed", "cancelled")
 
 
@@ -53,20 +58,31 @@ class TestState:
         numbers = list(queue_numbers(database, made).values())
         for number, state in zip(numbers, states, strict=True):
             put(database, number, state)
+        with database.owner() as conn:
+            # Where something is as before, not all has failed.
+            conn.execute(
+                "UPDATE sync_queue SET scanned_count = 9, unchanged_count = 4"
+                " WHERE queue_no <> ALL (%s)",
+                [[n for n, s in zip(numbers, states, strict=True) if s == "failed"]],
+            )
 
-        before = orchestration_status(database, made)
+        before = moment_of(database, made)
         ended = [n for n, s in zip(numbers, states, strict=True) if s not in STATES[:2]]
         for number in ended:
             purge(database, number)
-        after = orchestration_status(database, made)
+        after = moment_of(database, made)
 
+        assert [[getattr(item, name) for name in COUNTERS] for item in after.items] == [
+            [getattr(item, name) for name in COUNTERS] for item in before.items
+        ]
+        before, after = before.status, after.status
         assert before["state"] == expected_state(states)
         assert {state: before[f"n_{state}"] for state in STATES} == {
             state: states.count(state) for state in STATES
         }
         assert (before["finished_at"] is None) == (before["state"] in STATES[:2])
         assert (after["state"], after["n_purged"]) == (before["state"], len(ended))
-        counters = ("total_count", "done_count", "failed_count", "created_count", "progress")
+        counters = (*COUNTERS, "done_count")
         assert [after[name] for name in counters] == [before[name] for name in counters]
 
     def test_given_that_every_item_was_refused_then_it_failed_and_needs_a_person(
@@ -91,6 +107,15 @@ class TestState:
 
         assert orchestration_status(database, made)["is_paused"]
         assert find_orchestration(database, made.id).is_paused
+
+    def test_given_a_connection_that_was_disconnected_then_nothing_moves(self, database, shop):
+        made = start(database, entities=["products"])
+        assert not moment_of(database, made).is_still
+
+        with database.owner() as conn:
+            conn.execute("UPDATE sync_connection SET is_active = false")
+
+        assert moment_of(database, made).is_still
 
 
 class TestEnd:
@@ -117,7 +142,9 @@ class TestEnd:
         ]
         assert told[1].message == "failed: of 1 queues 1 failed"
 
-    @pytest.mark.parametrize("text", ["UPDATE {} SET message = ''", "DELETE FROM {}"])
+    @pytest.mark.parametrize(
+        "text", ["UPDATE {} SET message = ''", "DELETE FROM {}", "TRUNCATE {}"]
+    )
     def test_given_its_audit_then_nobody_changes_it(self, database, shop, text):
         start(database)
 
