@@ -15,7 +15,9 @@ ALTER TABLE sync_watermark
     -- Where in the whole listing the next slice begins that is read besides what changed.
     ADD COLUMN IF NOT EXISTS rescan_offset bigint NOT NULL DEFAULT 0,
     -- What the listing was asked for: part of the salt, told apart from the mapping.
-    ADD COLUMN IF NOT EXISTS asked text;
+    ADD COLUMN IF NOT EXISTS asked text,
+    -- No record that its total counts has an id above this; NULL where that is not known.
+    ADD COLUMN IF NOT EXISTS highest_id bigint;
 
 -- As 0009 left it, but for one thing: a window is read whole and proven, and is no whole sync.
 CREATE OR REPLACE FUNCTION sync_count_queue(finished_queue_no bigint) RETURNS void

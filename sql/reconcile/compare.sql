@@ -4,6 +4,8 @@
 -- Composed per entity: its table, and how that tells records of the listing itself from children.
 -- Of changes only what they name can be missing by id; the rest is counted.
 -- Guests are on both sides when they landed, which takes a page, if an empty one.
+-- What another sync brought since this one was opened (a window beside it) may be younger than what
+-- this one read: it is not taken for gone.
 -- A record that failed is on their side and not on ours: it is missing, and the reason is known.
 WITH own AS MATERIALIZED (
     SELECT DISTINCT item ->> 'id' AS external_id
@@ -25,7 +27,10 @@ theirs AS MATERIALIZED (
     WHERE p.queue_no = %(queue_no)s AND p.listing = %(guests)s
 ),
 ours AS MATERIALIZED (
-    SELECT r.external_id, t.id IS NULL AS is_lost, {is_own} AS is_own
+    SELECT r.external_id, t.id IS NULL AS is_lost, {is_own} AS is_own,
+        r.origin_queue_no <> %(queue_no)s AND r.applied_queue_no = r.origin_queue_no
+            AND r.applied_at >= (SELECT q.created_at FROM sync_queue AS q
+                                 WHERE q.queue_no = %(queue_no)s) AS is_beside
     FROM sync_record AS r LEFT JOIN {target} AS t ON t.id = r.local_id
     WHERE r.connection_id = %(connection_id)s AND r.entity = %(entity)s
       AND r.tombstoned_at IS NULL
@@ -39,7 +44,7 @@ missing AS MATERIALIZED (
     EXCEPT SELECT external_id FROM ours WHERE NOT is_lost
 ),
 extra AS MATERIALIZED (
-    SELECT external_id FROM ours EXCEPT SELECT external_id FROM theirs
+    SELECT external_id FROM ours WHERE NOT is_beside EXCEPT SELECT external_id FROM theirs
 )
 SELECT
     -- A page of no records is a page: without any, they are purged and there is nothing to compare.
@@ -49,6 +54,8 @@ SELECT
     (SELECT count(*) FROM ours) AS n_ours,
     (SELECT count(*) FROM ours WHERE is_lost) AS n_lost,
     (SELECT count(*) FROM ours WHERE is_own AND NOT is_lost) AS n_own,
+    (SELECT count(*) FROM ours WHERE is_own AND NOT is_lost AND is_beside
+        AND NOT EXISTS (SELECT FROM theirs WHERE theirs.external_id = ours.external_id)) AS n_beside,
     -- Failed in whatever sync, and not applied by any.
     (SELECT count(DISTINCT c.external_id) FROM sync_conflict AS c
         WHERE c.connection_id = %(connection_id)s AND c.entity = %(entity)s AND c.state = 'open'

@@ -100,15 +100,28 @@ def scan_changes(
     return scanner.scan_whole(listing)
 
 
-def newest_change(scanner: Scanner, listing: str, changes: Changes) -> datetime | None:
-    """Up to when what landed of a listing is known; None when nothing in it has a date."""
+@dataclass(frozen=True)
+class Newest:
+    """Up to where what landed of a listing goes.
+
+    Attributes:
+        change_utc: until when it is known; None: nothing in it has a date.
+        highest_id: of its records; None: none has a number.
+    """
+
+    change_utc: datetime | None = None
+    highest_id: int | None = None
+
+
+def newest_landed(scanner: Scanner, listing: str, changes: Changes) -> Newest:
+    """Up to where what landed of a listing goes."""
     row = scanner.one(
         "extract/newest",
         queue_no=scanner.queue.queue_no,
         listing=listing,
         date_field=changes.date_field,
     )
-    return row["watermark_utc"] if row else None
+    return Newest(row["watermark_utc"], row["highest_id"]) if row else Newest()
 
 
 def _since_watermark(

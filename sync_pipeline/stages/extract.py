@@ -23,7 +23,13 @@ from sync_pipeline.sources.connections import Connection
 from sync_pipeline.sources.protocol import Listing, Source
 from sync_pipeline.stages.children import read_children
 from sync_pipeline.stages.coverage import Coverage, landed_name
-from sync_pipeline.stages.deltas import known_figures, known_records, newest_change, scan_changes
+from sync_pipeline.stages.deltas import (
+    Newest,
+    known_figures,
+    known_records,
+    newest_landed,
+    scan_changes,
+)
 from sync_pipeline.stages.derive import derive
 from sync_pipeline.stages.extracted import Reading, finish_extract
 from sync_pipeline.stages.replay import replay
@@ -120,16 +126,17 @@ def _read(
         )
     else:
         coverage = scanner.scan_whole(listing)
-    newest_utc = None
+    newest = Newest()
     if entity.changes is not None and queue.filters.is_everything:
-        newest_utc = newest_change(scanner, landed_name(listing, coverage), entity.changes)
+        newest = newest_landed(scanner, landed_name(listing, coverage), entity.changes)
     if entity.children is not None:
         coverage = read_children(scanner, entity.children, listing, coverage)
     figures = None
     if entity.figures_listing is not None:
         orders, salt = figures_asked(entity, connection.options)
         figures = scan_changes(scanner, orders, Changes(), known_figures(orders, salt))
-    return Reading(coverage, newest_utc, figures, scanner.sizes.current)
+    sizes = scanner.sizes
+    return Reading(coverage, newest.change_utc, figures, sizes.current, newest.highest_id)
 
 
 def _derive(

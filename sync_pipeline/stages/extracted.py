@@ -22,12 +22,17 @@ from sync_pipeline.stages.scan import SWEEPS
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read: of the records, of what enriches them, and how far that goes."""
+    """What was read: of the records, of what enriches them, and how far that goes.
+
+    Attributes:
+        highest_id: of the records that landed; None: not told.
+    """
 
     coverage: Coverage
     newest_utc: datetime | None
     figures: Coverage | None
     page_records: int
+    highest_id: int | None = None
 
 
 def incomplete_reason(name: str, coverage: Coverage) -> str | None:
@@ -103,6 +108,7 @@ def _note(queue: Queue, entity: Entity, reading: Reading, reasons: list[str]) ->
             "watermark_utc": reading.newest_utc.isoformat(),
             "salt": entity.watermark_salt(queue.lifetime_value_rule),
             "total": coverage.listed_total,
+            "highest_id": reading.highest_id,
         }
     return note
 

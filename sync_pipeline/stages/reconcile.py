@@ -55,6 +55,12 @@ class Verdict:
     is_window: bool = False
 
     @property
+    def is_whole(self) -> bool:
+        """All of the store was read, and that is proven: what was not seen is not there."""
+        is_part = self.agree is None or self.is_by_count or self.is_window
+        return self.is_complete is True and not is_part
+
+    @property
     def in_words(self) -> str:
         """One sentence for people."""
         if self.is_purged:
@@ -91,21 +97,12 @@ def reconcile(database: Database, queue: Queue, entity: Entity) -> Verdict:
         note = conn.execute(statement("extract/note"), {"queue_no": queue.queue_no}).fetchone()
         assert note is not None  # noqa: S101  (the queue is at hand)
         found = Coverage(**note["extract_note"].get("records", _NOTHING))
+        sides = _sides(queue, entity, found)
         row = conn.execute(
             sql.SQL(statement("reconcile/compare")).format(
                 target=sql.Identifier(entity.target), is_own=_is_own(entity)
             ),
-            {
-                "queue_no": queue.queue_no,
-                "connection_id": queue.connection_id,
-                "entity": entity.name,
-                "listing": sweep_name(entity.listing.name)
-                if found.is_swept
-                else landed_name(entity.listing, found),
-                "prefix": entity.children_prefix,
-                "guests": entity.guests_name,
-                "guest_prefix": entity.guests.id_prefix if entity.guests else None,
-            },
+            sides,
         ).fetchone()
         assert row is not None  # noqa: S101  (an aggregate has a row)
         verdict = judge(
@@ -117,6 +114,8 @@ def reconcile(database: Database, queue: Queue, entity: Entity) -> Verdict:
             is_window=queue.filters.is_window,
             is_delta=found.is_delta,
         )
+        if verdict.is_whole and row["n_disputed"]:
+            conn.execute(statement("reconcile/settle_gone"), sides)
         if verdict.lost:
             conn.execute(
                 sql.SQL(statement("reconcile/bring_back")).format(
@@ -148,6 +147,21 @@ def reconcile(database: Database, queue: Queue, entity: Entity) -> Verdict:
     return verdict
 
 
+def _sides(queue: Queue, entity: Entity, found: Coverage) -> dict[str, Any]:
+    """Whose ids are held against each other: parameters of compare.sql."""
+    return {
+        "queue_no": queue.queue_no,
+        "connection_id": queue.connection_id,
+        "entity": entity.name,
+        "listing": sweep_name(entity.listing.name)
+        if found.is_swept
+        else landed_name(entity.listing, found),
+        "prefix": entity.children_prefix,
+        "guests": entity.guests_name,
+        "guest_prefix": entity.guests.id_prefix if entity.guests else None,
+    }
+
+
 def judge(
     row: Mapping[str, Any],
     *,
@@ -162,7 +176,7 @@ def judge(
 
     Args:
         row: n_theirs, n_ours, n_lost, n_missing, n_failed, n_extra, missing_ids, extra_ids,
-            has_pages; of a delta n_own and n_disputed as well.
+            has_pages; of a delta n_own, n_beside and n_disputed as well.
         total, scanned, is_complete: what the extract proved.
         is_filtered: only a part was read; then there is nothing to say about the whole.
         is_window: that part is a span of time, of which all was read.
@@ -174,7 +188,7 @@ def judge(
     if is_delta and not is_part and total is not None:
         missing = max(missing, total - row["n_own"])
         failed = max(failed, min(missing, row["n_disputed"]))
-        extra = max(0, row["n_own"] - total)
+        extra = max(0, row["n_own"] - row["n_beside"] - total)
     is_proven_part = is_window and row["has_pages"]
     differs = bool(missing) if is_part else bool(missing or extra or row["n_lost"])
     return Verdict(

@@ -31,9 +31,14 @@ def move_watermark(
         "listing": entity.watermark_name,
         "asked": entity.asked_salt,
         "rescan_offset": note["records"].get("rescan_offset"),
+        "is_delta": note["records"].get("store_total") is not None,
+        "highest_id": (note.get("watermark") or {}).get("highest_id"),
     }
     if (reached := note.get("watermark")) is not None:
         conn.execute(statement("enqueue/watermark"), values | reached)
+        conn.execute(statement("enqueue/reading_state"), values)
+    elif values["rescan_offset"] is not None:
+        # Nothing had changed, so nothing has a date; the slice was read all the same.
         conn.execute(statement("enqueue/reading_state"), values)
     elif note.get("is_replayed_whole"):
         renewed = {"salt": entity.watermark_salt(queue.lifetime_value_rule)}

@@ -36,10 +36,10 @@ REPLAY = Filters(replay=True)
 
 @pytest.fixture
 def server():
-    """250 orders on 3 pages, each a minute apart."""
+    """25 orders on 3 pages, each a minute apart."""
     orders = [
         full_order(n, date_modified_gmt=f"2026-02-{n // 60 + 1:02}T04:{n % 60:02}:00")
-        for n in range(1, 251)
+        for n in range(1, 26)
     ]
     with DemoServer(store([], orders)) as running:
         yield running
@@ -47,7 +47,7 @@ def server():
 
 @pytest.fixture
 def shop(database, org_id, server):
-    return make_connection(database, org_id, base_url=server.url)
+    return replace(make_connection(database, org_id, base_url=server.url), page_records=10)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ class TestReplay:
         _, found, made, _, verdict = replayed(database, shop, ORDERS)
 
         assert len(server.requests) == 0
-        assert (found.scanned, found.total, made.lines) == (250, 250, 0)
+        assert (found.scanned, found.total, made.lines) == (25, 25, 0)
         assert (verdict.agree, watermark(database)) == (None, before)
 
     def test_given_another_mapping_when_replayed_then_all_is_applied_and_the_next_delta_is_small(
@@ -104,7 +104,7 @@ class TestReplay:
         remap()
         _, _, made, outcome, _ = replayed(database, shop, ORDERS)
 
-        assert (made.lines, outcome.done, len(server.requests)) == (250, 250, 0)
+        assert (made.lines, outcome.done, len(server.requests)) == (25, 25, 0)
         after = watermark(database)
         assert after["salt"] != before["salt"]
         assert run_sync(database, shop, server, entity=ORDERS).coverage.is_delta
@@ -134,7 +134,7 @@ class TestReplay:
         remap()
         _, found, made, _, _ = replayed(database, shop, ORDERS)
 
-        assert (found.scanned, made.lines) == (250, 250)
+        assert (found.scanned, made.lines) == (25, 25)
 
     def test_given_records_of_which_nothing_is_kept_then_they_are_counted_and_the_next_sync_reads(
         self, database, shop, server, remap
@@ -142,13 +142,13 @@ class TestReplay:
         run_sync(database, shop, server, entity=ORDERS)
         before = watermark(database)
         with database.owner() as conn:
-            conn.execute("DELETE FROM sync_page WHERE first_offset >= 200")
-            conn.execute("DELETE FROM sync_line WHERE line_no > 200")
+            conn.execute("DELETE FROM sync_page WHERE first_offset >= 20")
+            conn.execute("DELETE FROM sync_line WHERE line_no > 20")
 
         remap()
         queue, found, made, _, _ = replayed(database, shop, ORDERS)
 
-        assert (found.scanned, found.total, made.lines) == (200, 250, 200)
+        assert (found.scanned, found.total, made.lines) == (20, 25, 20)
         assert watermark(database) == before
         said = row(
             database,
@@ -157,7 +157,7 @@ class TestReplay:
             queue.queue_no,
         )
         assert said["message"] == (
-            "50 of 250 orders are kept no more, or lack fields that are asked for now:"
+            "5 of 25 orders are kept no more, or lack fields that are asked for now:"
             " sync-pipeline sync shop --entity orders --full reads them"
         )
 
@@ -171,7 +171,7 @@ class TestReplay:
 
         _, found, made, _, _ = replayed(database, shop, wider)
 
-        assert (found.scanned, found.total, made.lines) == (0, 250, 0)
+        assert (found.scanned, found.total, made.lines) == (0, 25, 0)
 
     def test_given_a_sync_then_only_the_records_that_it_had_read(
         self, database, shop, server, remap
@@ -202,7 +202,21 @@ class TestReplay:
 
         _, found, made, outcome, _ = replayed(database, shop, ORDERS)
 
-        assert (found.total, made.lines, outcome.failed) == (251, 1, 1)
+        assert (found.total, made.lines, outcome.failed) == (26, 1, 1)
+
+    def test_given_an_order_that_failed_and_is_gone_then_it_is_not_made_of_what_is_kept(
+        self, database, shop, server
+    ):
+        server.store.put_order(full_order(300, total="a lot") | {"_links": {}})
+        run_sync(database, shop, server, entity=ORDERS)
+        server.store.delete_order(300)
+        run_sync(database, shop, server, entity=ORDERS)
+
+        _, found, _, _, _ = replayed(database, shop, ORDERS)
+
+        assert (found.scanned, found.total) == (25, 25)
+        said = row(database, "SELECT state, resolution FROM sync_conflict")
+        assert tuple(said.values()) == ("resolved", "the store does not have the record any more")
 
     def test_given_nothing_was_ever_read_then_nothing_is_there_to_replay(self, database, shop):
         _, found, made, _, _ = replayed(database, shop, ORDERS)
