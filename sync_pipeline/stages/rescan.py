@@ -17,7 +17,7 @@ from typing import Final
 from sync_pipeline.sources.paging import read_pages
 from sync_pipeline.sources.protocol import Listing, Page, PageRequest
 from sync_pipeline.stages.coverage import rescan_name
-from sync_pipeline.stages.landing import land, landed_ranges
+from sync_pipeline.stages.landing import land, landed_ranges, missing_requests
 from sync_pipeline.stages.scan import Scanner
 
 # A line's number is its record's place: below are those of the changes, above those of children.
@@ -58,8 +58,17 @@ def read_slice(scanner: Scanner, listing: Listing, known_as: str, pages: int) ->
         return Slice()
     name = rescan_name(listing)
     database, queue = scanner.database, scanner.queue
-    landed = {one.request.offset for one in landed_ranges(database, queue, name)}
-    waiting = [one for one in requests if _FIRST_PLACE + one.offset not in landed]
+    start, end = requests[0].offset, requests[-1].offset + requests[-1].limit
+    landed = [
+        PageRequest(one.request.offset - _FIRST_PLACE - start, one.request.limit)
+        for one in landed_ranges(database, queue, name)
+    ]
+    # A start before this one may have asked for smaller pages.
+    waiting = [
+        PageRequest(start + one.offset, one.limit)
+        for one in missing_requests(end - start, scanner.sizes.current, landed)
+        if one.offset < end - start
+    ]
     totals = set()
     outcomes = read_pages(
         scanner.source, listing, waiting, limit=scanner.limit, sizes=scanner.sizes
@@ -73,7 +82,6 @@ def read_slice(scanner: Scanner, listing: Listing, known_as: str, pages: int) ->
             land(database, queue, name, page)
             if scanner.on_read:
                 scanner.on_read(name, len(page.records), None)
-    end = requests[-1].offset + requests[-1].limit
     return Slice(
         n_records=sum(one.n_records for one in landed_ranges(database, queue, name)),
         total=totals.pop() if len(totals) == 1 else None,

@@ -1,5 +1,7 @@
 """Slices of the whole listing that each reading of changes reads besides, in turn."""
 
+from dataclasses import replace
+
 import pytest
 
 from sync_pipeline.demo import DemoServer, Fault
@@ -21,10 +23,10 @@ ONE_AT_A_TIME = {"max_parallel_requests": 1}
 
 @pytest.fixture
 def server():
-    """250 orders on 3 pages, each a minute apart."""
+    """25 orders on 3 pages, each a minute apart."""
     orders = [
         full_order(n, date_modified_gmt=f"2026-02-{n // 60 + 1:02}T04:{n % 60:02}:00")
-        for n in range(1, 251)
+        for n in range(1, 26)
     ]
     with DemoServer(store([], orders)) as running:
         yield running
@@ -33,7 +35,7 @@ def server():
 @pytest.fixture
 def synced(database, org_id, server):
     """A store that was read whole once; how to sync it again."""
-    shop = make_connection(database, org_id, base_url=server.url)
+    shop = replace(make_connection(database, org_id, base_url=server.url), page_records=10)
     run_sync(database, shop, server, entity=ORDERS)
 
     def again(rescan_pages=1, **settings):
@@ -70,12 +72,12 @@ class TestSlices:
     def test_given_an_edit_that_bumps_no_date_then_it_is_found_when_the_slices_went_round(
         self, database, server, synced
     ):
-        edit_quietly(server, 150, total="77.00")
+        edit_quietly(server, 15, total="77.00")
 
         totals = []
         for _ in range(3):
             found = synced()
-            totals.append((our_total(database, 150), found.enqueued.lines, found.verdict.agree))
+            totals.append((our_total(database, 15), found.enqueued.lines, found.verdict.agree))
 
         assert totals == [("12.50", 0, True), ("77.00", 1, True), ("77.00", 0, True)]
 
@@ -86,8 +88,8 @@ class TestSlices:
         again = synced(rescan_pages=pages)
 
         assert (len(server.requests), again.enqueued.lines) == (calls, 0)
-        assert (again.coverage.is_delta, again.coverage.store_total) == (True, 250)
-        assert again.coverage.rescanned == min(pages * 100, 250)
+        assert (again.coverage.is_delta, again.coverage.store_total) == (True, 25)
+        assert again.coverage.rescanned == min(pages * 10, 25)
 
     def test_given_syncs_then_the_place_goes_round_and_each_record_comes_once(
         self, database, synced
@@ -97,13 +99,13 @@ class TestSlices:
             synced()
             places.append(next_place(database))
 
-        assert places == [100, 200, 0, 100]
+        assert places == [10, 20, 0, 10]
         landed = rows(
             database,
             "SELECT item ->> 'id' AS id FROM sync_page, jsonb_array_elements(body) AS item"
             " WHERE listing = 'orders:rescan' AND queue_no < 5",
         )
-        assert sorted(int(one["id"]) for one in landed) == list(range(1, 251))
+        assert sorted(int(one["id"]) for one in landed) == list(range(1, 26))
 
     def test_given_an_order_in_the_changes_and_in_the_slice_then_it_makes_one_line(
         self, database, server, synced
@@ -124,7 +126,7 @@ class TestSlices:
 
         again = synced()
 
-        assert (again.coverage.is_delta, again.coverage.store_total) == (True, 251)
+        assert (again.coverage.is_delta, again.coverage.store_total) == (True, 26)
         assert len(server.requests) == 4
         assert again.verdict.agree is True
 
@@ -150,17 +152,46 @@ class TestSlices:
 
         again = synced(rescan_pages=2, **ONE_AT_A_TIME)
 
-        assert (again.coverage.rescanned, next_place(database)) == (200, 200)
+        assert (again.coverage.rescanned, next_place(database)) == (20, 20)
         assert len(server.requests) == 1
+
+    def test_given_a_stop_after_smaller_pages_then_what_is_left_of_the_slice_is_read(
+        self, database, server, synced
+    ):
+        server.faults = [Fault("no_route", path="/orders$", nth=3)]
+        with pytest.raises(PermanentError):
+            synced(rescan_pages=2, page_records=4, **ONE_AT_A_TIME)
+        server.faults = ()
+
+        again = synced(**ONE_AT_A_TIME)
+
+        assert (again.coverage.rescanned, next_place(database)) == (10, 10)
+        assert len(server.requests) == 1
+
+    def test_given_a_store_restored_from_a_backup_then_its_slices_go_round_all_the_same(
+        self, database, server, synced
+    ):
+        for order_id in range(1, 26):
+            then = "2026-01-04T00:00:00"
+            quietly = {"date_modified": then, "date_modified_gmt": then, "total": "77.00"}
+            edit_quietly(server, order_id, **quietly)
+
+        places = []
+        for _ in range(3):
+            assert synced().coverage.is_delta
+            places.append(next_place(database))
+
+        assert places == [10, 20, 0]
+        assert {our_total(database, n) for n in (1, 10, 25)} == {"77.00"}
 
     def test_given_a_record_of_the_slice_that_is_not_served_then_the_rest_is_read_all_the_same(
         self, server, synced
     ):
-        server.faults = [Fault("poison", path="/orders$", record_id=50)]
+        server.faults = [Fault("poison", path="/orders$", record_id=5)]
 
         again = synced()
 
-        assert (again.coverage.rescanned, again.enqueued.lines) == (99, 0)
+        assert (again.coverage.rescanned, again.enqueued.lines) == (9, 0)
         assert again.coverage.is_delta
 
 
