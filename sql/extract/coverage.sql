@@ -4,6 +4,7 @@
 -- n_within: landed records whose id is not above the highest one of before the first page (one
 --   whose id cannot be told is taken by its place), beside first_total, the total of that moment;
 --   NULL where it was not asked for.
+-- is_lowest: that highest id is the lowest of many: the store ignores the order, and it tells nothing.
 -- Why count(DISTINCT) and OFFSET 0: ids are sorted, and nothing else of the records. Two processes that
 --   group 1,000,000 ids by hash outgrow their memory, and one plan of that took ten minutes and more;
 --   sorted with their records they took 1.6 GB on the disk.
@@ -17,13 +18,15 @@ record AS (
         coalesce(item ->> 'id', 'offset:' || (p.first_offset + ordinality - 1)) AS external_id,
         CASE WHEN item ->> 'id' ~ '^[0-9]{1,18}$'
              THEN (item ->> 'id')::bigint <= (SELECT highest_id FROM bound)
-             ELSE p.first_offset + ordinality <= (SELECT total FROM bound) END AS is_within
+             ELSE p.first_offset + ordinality <= (SELECT total FROM bound) END AS is_within,
+        CASE WHEN item ->> 'id' ~ '^[0-9]{1,18}$' THEN (item ->> 'id')::bigint END AS id
     FROM sync_page AS p
     CROSS JOIN LATERAL jsonb_array_elements(p.body) WITH ORDINALITY AS landed (item, ordinality)
     WHERE p.queue_no = %(queue_no)s AND p.listing = %(listing)s
     OFFSET 0
 )
 SELECT counted.n_distinct, counted.n_within, (SELECT total FROM bound) AS first_total,
+    coalesce((SELECT total > 1 AND highest_id = counted.lowest_id FROM bound), false) AS is_lowest,
     pages.n_pages, pages.n_records, pages.total, pages.is_steady, pages.n_noisy
 FROM (
     SELECT count(*) AS n_pages, coalesce(sum(n_records), 0) AS n_records,
@@ -35,6 +38,7 @@ FROM (
 ) AS pages
 CROSS JOIN (
     SELECT count(DISTINCT external_id) AS n_distinct,
-        count(DISTINCT external_id) FILTER (WHERE is_within) AS n_within
+        count(DISTINCT external_id) FILTER (WHERE is_within) AS n_within,
+        min(id) AS lowest_id
     FROM record
 ) AS counted

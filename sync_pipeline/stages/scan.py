@@ -140,7 +140,8 @@ class Scanner:
         )
         assert row is not None  # noqa: S101  (an aggregate has a row)
         # Changes have no bound: an edited record comes in with the id that it has.
-        is_whole = row["n_within"] == row["first_total"] if is_bounded else row["is_steady"]
+        is_proof = is_bounded and not row["is_lowest"]
+        is_whole = row["n_within"] == row["first_total"] if is_proof else row["is_steady"]
         return Coverage(
             scanned=row["n_distinct"],
             total=row["total"],

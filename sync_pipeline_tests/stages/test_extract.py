@@ -10,6 +10,8 @@ from sync_pipeline.errors import PermanentError, TransientError
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.queue.stops import QueueStoppedError
 from sync_pipeline.sources.connections import find_connection
+from sync_pipeline.sources.protocol import PageRequest
+from sync_pipeline.sources.woocommerce.source import WooCommerceSource
 from sync_pipeline.stages import turns
 from sync_pipeline.stages.coverage import Coverage
 from sync_pipeline.stages.extract import extract, filtered
@@ -217,6 +219,18 @@ class TestDrift:
         _, found = read(database, shop, server)
 
         assert (found.is_complete, found.is_swept) == (True, True)
+
+    def test_given_a_store_that_ignores_the_order_then_steady_totals_prove(
+        self, database, shop, server, monkeypatch
+    ):
+        def lowest(source, listing):
+            return source.read(listing, PageRequest(0, 1), ids_only=True)
+
+        monkeypatch.setattr(WooCommerceSource, "highest", lowest)
+
+        _, found = read(database, shop, server)
+
+        assert (found.is_complete, found.is_swept) == (True, False)
 
     @pytest.mark.parametrize("nth", [2, 3, 5])
     def test_given_a_record_created_while_reading_then_it_is_read_too_without_a_sweep(
