@@ -12,6 +12,9 @@ from sync_pipeline.errors import InputError
 # A number, behind what it counts where that is not told otherwise (`refund:7`), or a guest's mail.
 _ID: Final = re.compile(r"([a-z]+:)?[0-9]+|guest:\S+@\S+")
 
+# No store is older; a year of two digits is a slip of the pen.
+_FIRST_YEAR: Final = 1970
+
 _WINDOW: Final = frozenset({"created_after", "created_before"})
 _REPLAY: Final = frozenset({"replay", "replay_of"})
 
@@ -149,13 +152,16 @@ def moment_of(text: str, name: str) -> datetime:
     """
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        whole = _whole_second(aware.astimezone(UTC))
+    except (ValueError, OverflowError):
+        whole = None
+    if whole is None or whole.year < _FIRST_YEAR:
         raise InputError(
             f"{name} is {text!r}, which is no date.",
             remedy="Write 2024-01-31, or 2024-01-31T12:00:00Z.",
         ) from None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return _whole_second(aware.astimezone(UTC))
+    return whole
 
 
 def _whole_second(moment: datetime) -> datetime:
