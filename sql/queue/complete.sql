@@ -55,7 +55,9 @@ identified AS (
         SELECT
             -- Our row was deleted by hand: the line that found it gone makes it again.
             -- A scalar subquery, for EXISTS would be answered from a hash of the whole table.
-            CASE WHEN projected.error_count = 0 THEN r.local_id
+            -- A record that was retired left its row to another one (derivations/*/guests_settle.sql).
+            CASE WHEN r.tombstoned_at IS NOT NULL THEN NULL
+                 WHEN projected.error_count = 0 THEN r.local_id
                  ELSE (SELECT t.id FROM {target} AS t WHERE t.id = r.local_id) END AS local_id,
             r.applied_queue_no
         FROM sync_record AS r

@@ -12,7 +12,7 @@ from sync_pipeline.postgres.database import DictConnection
 from sync_pipeline.queue.queues import Queue
 from sync_pipeline.stages.coverage import Coverage
 from sync_pipeline.stages.figures import Orders, Taken, take_figures
-from sync_pipeline.stages.guests import guests_of, land_guests, tell_without_email
+from sync_pipeline.stages.guests import guests_of, land_guests, settle_guests, tell_without_email
 
 
 def figures_and_guests(
@@ -37,10 +37,10 @@ def figures_and_guests(
         guests=guests,
     )
     taken = take_figures(conn, queue, orders)
+    settle_guests(conn, queue, entity, Coverage(**note["extract_note"]["records"]))
     if guests is not None:
         tell_without_email(conn, queue, taken.n_without_email)
-        found = Coverage(**note["extract_note"]["records"])
-        land_guests(conn, queue, entity, guests, found)
+        land_guests(conn, queue, entity, guests)
     return taken
 
 

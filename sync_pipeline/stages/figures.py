@@ -106,7 +106,8 @@ def take_figures(conn: DictConnection, queue: Queue, orders: Orders) -> Taken:
     if not basis.allows(queue.queue_no, found.since if found.is_delta else None, salt):
         return Taken()
     if basis.salt is not None and salt is None:
-        conn.execute(statement("enqueue/forget_guests"), {"connection_id": queue.connection_id})
+        forgotten = {"connection_id": queue.connection_id, "listing": listing.name}
+        conn.execute(statement("enqueue/forget_guests"), forgotten)
     taken = conn.execute(
         statement("enqueue/order_figures"),
         {

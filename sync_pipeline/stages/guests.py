@@ -47,19 +47,48 @@ def chosen(guests: Guests, filters: Filters) -> Chosen | None:
     return Chosen(email.strip().lower())
 
 
-def land_guests(
-    conn: DictConnection, queue: Queue, entity: Entity, guests: Guests, found: Coverage
-) -> None:
+def settle_guests(conn: DictConnection, queue: Queue, entity: Entity, found: Coverage) -> None:
+    """Say which guests have an account, and leave the rows of those that changed hands.
+
+    Whatever the sync is about, and where guests are not wanted any more as well: a guest's record
+    would keep its row from the account that has its e-mail now.
+
+    Args:
+        conn: the caller's transaction, in which the figures were taken over.
+        queue: of the entity, which may have no guests: then nothing is done.
+        entity: whose figures they are made of.
+        found: what was read of the accounts.
+    """
+    guests = entity.guests
+    if guests is None or not (guests_of(conn, queue, entity) or _holds_guests(conn, queue, guests)):
+        return
+    assert entity.figures_listing is not None  # noqa: S101  (guests are made of figures)
+    hold_figures(conn, queue, entity.figures_listing, landed_as=guests.name)
+    values = {
+        "queue_no": queue.queue_no,
+        "connection_id": queue.connection_id,
+        "entity": entity.name,
+        "own_listing": entity.listing.name,
+        "sweep_listing": sweep_name(entity.listing.name),
+        "is_swept": found.is_swept,
+        "is_proven": found.is_complete is True,
+    }
+    conn.execute(statement("enqueue/as_sets"))
+    settled = conn.execute(statement(guests.settle), values).fetchone()
+    assert settled is not None  # noqa: S101  (counts have a row)
+    _tell(conn, queue, settled["n_registered"], settled["n_succeeded"])
+
+
+def land_guests(conn: DictConnection, queue: Queue, entity: Entity, guests: Guests) -> None:
     """Land the guests beside the accounts that were read, once a queue.
 
     Nothing lands while the figures do not know the guests: then they were not read yet.
 
     Args:
-        conn: the caller's transaction, in which the figures were taken over.
+        conn: the caller's transaction, in which the figures were taken over and guests settled.
         queue: of the entity.
         entity: whose figures they are made of.
         guests: as the connection includes them.
-        found: what was read of the accounts.
     """
     assert entity.figures_listing is not None  # noqa: S101  (guests are made of figures)
     whom = chosen(guests, queue.filters)
@@ -68,25 +97,20 @@ def land_guests(
     # Landed before: a share of the lines may stand, and a line's number is its record's place.
     if whom is None or basis.salt != guests.name or basis.began_at is not None:
         return
-    values = {
-        "queue_no": queue.queue_no,
-        "org_id": queue.org_id,
-        "connection_id": queue.connection_id,
-        "entity": entity.name,
-        "own_listing": entity.listing.name,
-        "sweep_listing": sweep_name(entity.listing.name),
-        "is_swept": found.is_swept,
-        "is_proven": found.is_complete is True,
-    }
-    settled = conn.execute(statement(guests.settle), values).fetchone()
-    assert settled is not None  # noqa: S101  (counts have a row)
     conn.execute(
         sql.SQL(statement("enqueue/land_guests")).format(
             derivation=sql.SQL(statement(guests.derivation))
         ),
-        values | {"listing": guests.name, "page_records": _PAGE_RECORDS, "email": whom.email},
+        {
+            "queue_no": queue.queue_no,
+            "org_id": queue.org_id,
+            "connection_id": queue.connection_id,
+            "own_listing": entity.listing.name,
+            "listing": guests.name,
+            "page_records": _PAGE_RECORDS,
+            "email": whom.email,
+        },
     )
-    _tell(conn, queue, settled["n_registered"], settled["n_succeeded"])
 
 
 def tell_without_email(conn: DictConnection, queue: Queue, n_orders: int) -> None:
@@ -100,6 +124,16 @@ def tell_without_email(conn: DictConnection, queue: Queue, n_orders: int) -> Non
             f"{n_orders} orders of guests name no e-mail and count for nobody",
             {"orders": n_orders},
         )
+
+
+def _holds_guests(conn: DictConnection, queue: Queue, guests: Guests) -> bool:
+    values = {
+        "connection_id": queue.connection_id,
+        "entity": queue.entity,
+        "prefix": guests.id_prefix,
+    }
+    row = conn.execute(statement("enqueue/holds_guests"), values).fetchone()
+    return bool(row and row["holds_guests"])
 
 
 def _tell(conn: DictConnection, queue: Queue, n_registered: int, n_succeeded: int) -> None:

@@ -21,7 +21,9 @@ from sync_pipeline.stages.guests import Chosen, chosen
 from sync_pipeline_tests.factories import (
     apply_records,
     customer,
+    end_extract,
     full_order,
+    land_records,
     make_connection,
     make_queue,
     open_store,
@@ -271,6 +273,56 @@ class TestAccounts:
         assert [one["customer_id"] for one in owners] == [before, before]
         assert run_sync(database, shop, server).enqueued.lines == 0
 
+    @pytest.mark.parametrize("filters", [Filters(external_id="2"), Filters(limit=5)])
+    def test_given_a_guest_who_registers_when_a_part_is_synced_then_the_account_finds_its_row(
+        self, database, shop, server, first, filters
+    ):
+        before = people(database)[ANN]["local_id"]
+        server.store.put_customer(customer(2, email="ann@shop.test") | {"_links": {}})
+
+        assert run_sync(database, shop, server, filters=filters).outcome.failed == 0
+
+        found = people(database)
+        assert set(found) == {"1", "2", BOB}
+        assert (found["2"]["local_id"], found["2"]["value"]) == (before, 30)
+
+    def test_given_an_account_that_leaves_its_e_mail_to_the_guest_it_was_then_each_has_a_row(
+        self, database, shop, server, first
+    ):
+        server.store.put_customer(customer(2, email="ann@shop.test") | {"_links": {}})
+        run_sync(database, shop, server)
+        before = people(database)["2"]["local_id"]
+        server.store.edit_customer(2, email="other@shop.test")
+
+        sync = run_sync(database, shop, server)
+
+        found = people(database)
+        assert found["2"]["local_id"] == before != found[ANN]["local_id"]
+        assert (found["2"]["value"], found[ANN]["value"]) == (0, 30)
+        assert (sync.outcome.failed, sync.verdict.agree) == (0, True)
+
+    def test_given_tables_that_nobody_analyzed_then_accounts_and_guests_are_joined_as_sets(
+        self, database, shop
+    ):
+        with database.organization("acme") as conn:
+            conn.execute(statement("enqueue/as_sets"))
+            plan = conn.execute(
+                "EXPLAIN " + statement(CUSTOMERS.guests.settle),
+                {
+                    "queue_no": 1,
+                    "connection_id": shop.connection_id,
+                    "entity": "customers",
+                    "own_listing": "customers",
+                    "sweep_listing": "customers:ids",
+                    "is_swept": False,
+                    "is_proven": True,
+                },
+            ).fetchall()
+
+        text = "\n".join(one["QUERY PLAN"] for one in plan)
+        # Pages are unnested by such a loop, and nothing else.
+        assert text.count("Nested Loop") == text.count("jsonb_array_elements") == 2, text
+
     def test_given_a_deleted_account_then_the_guest_takes_over_its_row(
         self, database, shop, server, first
     ):
@@ -397,6 +449,31 @@ class TestOption:
             " IS NOT NULL",
         )
         assert kept["n"] == 0
+
+    def test_given_a_guest_who_registers_when_guests_are_not_wanted_then_the_account_has_its_row(
+        self, database, org_id, server, first
+    ):
+        before = people(database)[ANN]["local_id"]
+        plain = make_connection(database, org_id, base_url=server.url)
+        server.store.put_customer(customer(2, email="ann@shop.test") | {"_links": {}})
+
+        sync = run_sync(database, plain, server)
+
+        assert (sync.outcome.failed, sync.verdict.agree) == (0, True)
+        assert people(database)["2"]["local_id"] == before
+
+    def test_given_guests_forgotten_by_a_sync_that_proves_nothing_then_they_are_read_when_wanted(
+        self, database, org_id, server, first
+    ):
+        plain = make_connection(database, org_id, base_url=server.url)
+        queue = make_queue(database, plain)
+        land_records(database, queue, "customers", [customer(1)])
+        land_records(database, queue, "orders", [full_order(1, customer_id=1, total="5.00")])
+        end_extract(database, queue, scanned=1, is_complete=False)
+        enqueue(database, queue, CUSTOMERS)
+
+        found = row(database, "SELECT salt FROM sync_watermark WHERE listing = 'orders'")
+        assert found["salt"] is None
 
     def test_given_orders_asked_for_before_the_option_then_no_guest_until_they_are_read_with_it(
         self, database, org_id, server

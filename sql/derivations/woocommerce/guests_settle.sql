@@ -1,5 +1,5 @@
 -- Say which guests have an account, and who takes over whose row.
--- Caller: stages.guests, after the figures were taken over and before guests land.
+-- Caller: stages.guests, after the figures were taken over and before guests land, under as_sets.sql.
 -- Index: sync_page_pkey, sync_record_pkey (one range), sync_order_figure_guest_idx,
 --   sync_conflict_open_idx.
 -- An account's e-mail is what was read of it; what we know of it, where it was not served. An account
@@ -20,13 +20,11 @@ landed AS MATERIALIZED (
 ),
 -- What was not told of accounts that we know.
 known AS MATERIALIZED (
-    SELECT r.external_id, c.email_normalized AS email,
-        EXISTS (SELECT FROM landed AS l WHERE l.external_id = r.external_id) AS is_listed
+    SELECT r.external_id, c.email_normalized AS email, l.external_id IS NOT NULL AS is_listed
     FROM sync_record AS r JOIN customer AS c ON c.id = r.local_id
+    LEFT JOIN landed AS l ON l.external_id = r.external_id
     WHERE r.connection_id = %(connection_id)s AND r.entity = %(entity)s
-      AND r.tombstoned_at IS NULL AND r.external_id ~ '^[0-9]{1,18}$'
-      AND NOT EXISTS (SELECT FROM landed AS l
-                      WHERE l.external_id = r.external_id AND l.email IS NOT NULL)
+      AND r.tombstoned_at IS NULL AND r.external_id ~ '^[0-9]{1,18}$' AND l.email IS NULL
 ),
 absent AS MATERIALIZED (
     SELECT known.external_id, known.email FROM known
