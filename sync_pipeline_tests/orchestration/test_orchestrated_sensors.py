@@ -189,14 +189,14 @@ class TestToTheEnd:
         self, instance, database, shop, connection
     ):
         shop.faults = [Fault("unavailable", path="customers$")]
-        orchestration = started(database)
+        orchestration = started(database, entities=["customers", "orders"])
         launch_orchestration(instance, database, orchestration, "shop")
         shop.faults = []
         change(database, "retry_at = now() - interval '1 s' WHERE retry_at IS NOT NULL")
         built = build_definitions()
         ran = []
 
-        for _ in range(len(ENTITIES)):
+        for _ in range(2):
             asked = [one for found in requests(instance, database).values() for one in found]
             for request in asked:
                 ran.append(request.job_name)
@@ -208,7 +208,7 @@ class TestToTheEnd:
                         tags=request.tags,
                     )
 
-        assert ran == ["sync_customers", "sync_orders", "sync_payments"]
+        assert ran == ["sync_customers", "sync_orders"]
         assert orchestration_status(database, orchestration)["state"] == "done"
         unresolved = (
             "SELECT count(*) AS n FROM sales_order WHERE customer_id IS NULL AND NOT is_guest"

@@ -41,6 +41,15 @@ def own_instance() -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
+_CONFIGURED = ConfiguredSync()
+_definitions = build_definitions(sync=_CONFIGURED)
+
+
+def _definitions_with(sync: SyncResource) -> dg.Definitions:
+    """Making them takes longer than a look."""
+    return _definitions if sync is _CONFIGURED else build_definitions(sync=sync)
+
+
 def tick(
     name: str,
     instance: dg.DagsterInstance,
@@ -49,8 +58,8 @@ def tick(
     sync: SyncResource | None = None,
     cursor: str | None = None,
 ) -> dg.SensorResult:
-    sync = sync or ConfiguredSync()
-    sensor = build_definitions(sync=sync).resolve_sensor_def(name)
+    sync = sync or _CONFIGURED
+    sensor = _definitions_with(sync).resolve_sensor_def(name)
     with (
         dg.build_sensor_context(
             instance=instance, cursor=cursor, resources={"sync": sync}
