@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 
-from sync_pipeline.cli import failures, output, summary
-from sync_pipeline.cli.launching import SyncOrder, run_sync
+from sync_pipeline.cli import failures, output, summary_all
+from sync_pipeline.cli.launching_all import AllOrder, run_all
 from sync_pipeline.cli.output import said
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.migrations import migrate
 from sync_pipeline.postgres.urls import place
+from sync_pipeline.queue.orchestrations import Moment, moment_of
 from sync_pipeline.settings import DatabaseSettings
 from sync_pipeline.stages.opening import connect_demo
 
@@ -31,11 +32,11 @@ app = typer.Typer(add_completion=False)
 
 _NEXT = (
     ("dev", "the same in the Dagster UI, on http://127.0.0.1:3000"),
-    ("status --latest", "this sync, whole"),
+    ("orchestrations list", "this sync and those before it"),
+    ("report demo", "customers, revenue by month, stock below zero"),
     ("explain demo customers 3", "why a record is as it is"),
-    ("sync demo --entity customers", "again: nothing to change, 0 lines"),
-    ("sync demo", "the rest of the store: products, orders, inventory, payments"),
-    ("db psql", "the tables: customer, sync_queue_status, sync_activity"),
+    ("sync demo", "again: nothing to change, 0 lines"),
+    ("db psql", "the tables: customer, sales_order, sync_queue_status, sync_activity"),
     ("connect woocommerce --help", "your own store"),
 )
 
@@ -48,13 +49,13 @@ def demo(*, as_json: output.AsJson = False) -> None:
     """
     settings = DatabaseSettings()
     with prepared(settings, is_quiet=as_json) as database:
-        report = sync_demo(settings, database, is_quiet=as_json)
+        now, reports = sync_demo(settings, database, is_quiet=as_json)
         if as_json:
-            output.print_json(summary.as_document(report))
+            output.print_json(summary_all.as_document(now, reports))
         else:
-            summary.print_report(database, report)
+            summary_all.print_reports(now, reports)
             _print_next()
-    if not summary.is_success(report):
+    if not summary_all.is_success(now, reports):
         raise typer.Exit(failures.FAILED)
 
 
@@ -77,11 +78,14 @@ def prepared(settings: DatabaseSettings, *, is_quiet: bool) -> Iterator[Database
         yield database
 
 
-def sync_demo(settings: DatabaseSettings, database: Database, *, is_quiet: bool) -> "SyncReport":
-    """Sync the demo store whole."""
+def sync_demo(
+    settings: DatabaseSettings, database: Database, *, is_quiet: bool
+) -> "tuple[Moment, list[SyncReport]]":
+    """Sync the demo store whole; how all of it stands then, and a report of each entity."""
     if not is_quiet:
-        output.stdout().print("Syncing the customers of the demo store, as a Dagster run …\n")
-    return run_sync(settings, database, SyncOrder(connection="demo"), is_quiet=is_quiet)
+        output.stdout().print("Syncing the whole demo store, as a Dagster run …\n")
+    made, reports = run_all(settings, database, AllOrder(connection="demo"), is_quiet=is_quiet)
+    return moment_of(database, made), reports
 
 
 def _where(settings: DatabaseSettings, url: str) -> str:

@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from sync_pipeline.cli import failures, output, summary
+from sync_pipeline.cli import failures, output, summary_all
 from sync_pipeline.cli.children import Child, Children
 from sync_pipeline.cli.demo import prepared, sync_demo
 from sync_pipeline.errors import PermanentError
@@ -49,8 +49,8 @@ def dev(
     require_free(port)
     settings = DatabaseSettings()
     with prepared(settings, is_quiet=False) as database:
-        report = sync_demo(settings, database, is_quiet=False)
-        summary.print_report(database, report)
+        now, reports = sync_demo(settings, database, is_quiet=False)
+        summary_all.print_reports(now, reports)
         is_well = _serve(settings, database.url, port)
     if not is_well:
         raise typer.Exit(failures.FAILED)

@@ -57,6 +57,8 @@ def print_reports(now: Moment, reports: "Sequence[SyncReport]") -> None:
         if not summary.is_success(one):
             show(f"[red]{said(f'{_entity(one)}: {summary.reason(one)}')}[/red]")
     show(_together(now, reports))
+    if is_success(now, reports) and not any(one.lines for one in reports):
+        show("Nothing to change: 0 lines. Everything is as before.")
     show()
     show(f"[dim]orchestration {now.status['id']}{_run(reports)}[/dim]")
 

@@ -46,8 +46,16 @@ _READ_METHODS = ("GET", "HEAD")
 class Site:
     """A store behind its REST API."""
 
-    def __init__(self, store: DemoStore, authenticator: Authenticator, zone: ZoneInfo) -> None:
+    def __init__(
+        self,
+        store: DemoStore,
+        authenticator: Authenticator,
+        zone: ZoneInfo,
+        shop_url: str | None = None,
+    ) -> None:
+        """Take a store; links in its records name the shop's address, or where they are asked."""
         self._store = store
+        self._shop_url = shop_url
         self._authenticator = authenticator
         self._zone = zone
         self._selections = Selections()
@@ -121,7 +129,7 @@ class Site:
         ids = self._selections.ids(collection, parameters, schema, self._zone)
         page = shown(ids, parameters, schema)
         view = self._view(request)
-        body = encoded(view.page(collection, page.ids), request.url)
+        body = encoded(view.page(collection, page.ids), self._shop_url or request.url)
         headers = standard_headers(request.url, signed_in=True)
         echoed = _echoed(path, parameters, some=bool(page.ids))
         base = f"{request.url}/wp-json/wc/v3/{path}"
@@ -142,7 +150,7 @@ class Site:
         record = collections[kind].get(record_id)
         if record is None:
             raise RestError(404, *_MISSING[kind], allow="" if kind == "customers" else _ALL_METHODS)
-        body = encoded(self._view(request).single(record), request.url)
+        body = encoded(self._view(request).single(record), self._shop_url or request.url)
         headers = standard_headers(request.url, signed_in=True)
         headers.append(("Allow", _allowed(record)))
         return Answer(200, body, tuple(headers), (record_id,))

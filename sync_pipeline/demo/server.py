@@ -39,7 +39,7 @@ class DemoServer:
         url: e.g. "http://127.0.0.1:43211", without a slash at the end.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (what a store may be like)
         self,
         store: DemoStore,
         *,
@@ -50,6 +50,7 @@ class DemoServer:
         keys: Sequence[Key] = DEMO_KEYS,
         faults: Sequence[Fault] = (),
         clock: Callable[[], float] = time.time,
+        shop_url: str | None = None,
     ) -> None:
         """Take a store; nothing listens before `start`.
 
@@ -59,6 +60,7 @@ class DemoServer:
             latency_seconds: added to every answer.
             timezone: the store's own, IANA name.
             clock: Unix time of the store, for the Date header and OAuth timestamps.
+            shop_url: what links in records name; where the server listens, when left out.
 
         Raises:
             InputError: no such time zone.
@@ -68,7 +70,7 @@ class DemoServer:
         self._port, self._tls, self._latency_seconds = port, tls, latency_seconds
         self._clock = clock
         self._plan = FaultPlan(faults)
-        self._site = Site(store, Authenticator(keys, clock), _zone(timezone))
+        self._site = Site(store, Authenticator(keys, clock), _zone(timezone), shop_url)
         self._stopping = threading.Event()
         self._http: LoopbackServer | None = None
 

@@ -25,6 +25,8 @@ from sync_pipeline.sources.woocommerce.source import WooCommerceSource
 
 DEMO_NAME: Final = "demo"
 DEMO_URL: Final = "demo:recorded"
+# It listens on another port each time, and no record of it has changed for that.
+_DEMO_SHOP_URL: Final = "https://demo.example"
 
 
 class SystemUnknownError(InputError):
@@ -44,7 +46,7 @@ def store_address(connection: Connection) -> Iterator[tuple[str, str, str]]:
         key, secret = connection.keys()
         yield connection.base_url, key, secret
         return
-    with DemoServer(recorded_store()) as server:
+    with DemoServer(recorded_store(), shop_url=_DEMO_SHOP_URL) as server:
         yield server.url, DEMO_KEYS[0].key, DEMO_KEYS[0].secret
 
 
