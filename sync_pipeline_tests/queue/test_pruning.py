@@ -34,10 +34,13 @@ OLD_QUERIES = (
 
 # As ranges are: many queues in each, and more lines than it takes no time to read.
 MUCH_HISTORY = """
-    INSERT INTO sync_queue OVERRIDING SYSTEM VALUE
-    SELECT (jsonb_populate_record(q, jsonb_build_object(
-        'queue_no', q.queue_no + n, 'id', gen_random_uuid()))).*
-    FROM sync_queue AS q, generate_series(1, 200) AS n;
+    INSERT INTO sync_queue (queue_no, org_id, connection_id, entity, queue_name, source_system,
+        batch_size, batch_delay_ms, max_retries, initial_backoff_ms, lifetime_value_rule, stage,
+        finished_at)
+    OVERRIDING SYSTEM VALUE
+    SELECT queue_no + n, org_id, connection_id, entity, queue_name, source_system, batch_size,
+        batch_delay_ms, max_retries, initial_backoff_ms, lifetime_value_rule, stage, finished_at
+    FROM sync_queue, generate_series(1, 200) AS n;
     INSERT INTO sync_batch
     SELECT (jsonb_populate_record(b, jsonb_build_object('queue_no', b.queue_no + n))).*
     FROM sync_batch AS b, generate_series(1, 200) AS n;
