@@ -14,5 +14,6 @@ WHERE (%(queue_no)s::bigint IS NULL OR q.queue_no = %(queue_no)s)
   AND (%(idempotency_key)s::text IS NULL OR q.idempotency_key = %(idempotency_key)s)
   AND (%(is_open)s::boolean IS NULL OR (q.stage <> 'finished') = %(is_open)s)
   AND (%(is_window)s::boolean IS NULL OR q.is_window = %(is_window)s)
+  AND (%(is_beside)s::boolean IS NULL OR q.is_beside = %(is_beside)s)
 ORDER BY q.created_at DESC, q.queue_no DESC
 LIMIT 1

@@ -149,6 +149,7 @@ def _say_what_is_resumed(database: Database, connection: Connection, order: Sync
             connection=connection.name,
             entity=order.entity,
             is_window=order.filters.is_window,
+            is_beside=order.filters.is_beside,
         )
     except UnknownQueueError:
         return

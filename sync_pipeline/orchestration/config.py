@@ -13,8 +13,6 @@ from sync_pipeline.errors import InputError
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.settings import QueueSettings
 
-_FILTERS = tuple(one.name for one in fields(Filters))
-
 
 class SyncConfig(dg.Config):
     """Filters and settings of one sync. Nothing set: everything, as the environment says."""
@@ -78,7 +76,12 @@ class SyncConfig(dg.Config):
         Raises:
             InputError: a filter that cannot select anything.
         """
-        return Filters.from_dict({name: getattr(self, name) for name in _FILTERS})
+        return Filters.from_dict({name: getattr(self, name) for name in self._filters()})
+
+    @classmethod
+    def _filters(cls) -> list[str]:
+        # Taking back and resolving have jobs of their own.
+        return [one.name for one in fields(Filters) if one.name in cls.model_fields]
 
     def queue_settings(self, configured: QueueSettings) -> QueueSettings:
         """The configured settings with what was chosen here in their place.

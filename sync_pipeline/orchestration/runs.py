@@ -195,7 +195,9 @@ def _tagged_id(context: dg.AssetExecutionContext) -> str | None:
 
 def _latest(database: Database, connection: Connection, entity: Entity) -> Queue:
     try:
-        return latest_queue(database, connection=connection.name, entity=entity.name)
+        return latest_queue(
+            database, connection=connection.name, entity=entity.name, is_beside=False
+        )
     except UnknownQueueError:
         raise UnknownQueueError(
             f"{connection.name} has no sync of {entity.name} yet.",

@@ -2,21 +2,29 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Any, Final, Self
+from uuid import UUID
 
 from sync_pipeline.entities import Entity
 from sync_pipeline.errors import InputError
+from sync_pipeline.queue.moments import moment_of, told, whole_second
 
 # A number, behind what it counts where that is not told otherwise (`refund:7`), or a guest's mail.
 _ID: Final = re.compile(r"([a-z]+:)?[0-9]+|guest:\S+@\S+")
 
-# No store is older; a year of two digits is a slip of the pen.
-_FIRST_YEAR: Final = 1970
-
 _WINDOW: Final = frozenset({"created_after", "created_before"})
 _REPLAY: Final = frozenset({"replay", "replay_of"})
+# Of another queue, or of conflicts: what they are about is chosen there.
+_ALONE: Final = {
+    "reverts": "A revert",
+    "resolves": "A resolution",
+    "applies": "What a preview showed",
+}
+_CHANGES: Final = frozenset({"reverts", "resolves"})
+_BESIDE: Final = _CHANGES | {"preview"}
+_KINDS: Final = _BESIDE | {"applies"}
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,10 @@ class Filters:
             before the second; aware, at whole seconds.
         replay: what was read before is applied again; the store is not asked.
         replay_of: of that, only the records that this queue (its id) had read.
+        reverts: what this queue (its id) did to our rows is taken back.
+        resolves: what people decided about conflicts is applied.
+        preview: it is shown what a sync would do; nothing of ours is written.
+        applies: what this preview (its id) showed is applied, and nothing else.
     """
 
     limit: int | None = None
@@ -40,6 +52,10 @@ class Filters:
     created_before: datetime | None = None
     replay: bool = False
     replay_of: str | None = None
+    reverts: str | None = None
+    resolves: bool = False
+    preview: bool = False
+    applies: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot select anything.
@@ -58,21 +74,36 @@ class Filters:
         self._require_window()
         if self.replay_of is not None and not self.replay:
             raise InputError("replay_of says of which sync, and replay is not set.")
+        self._require_queues()
+        self._require_alone()
+
+    def _require_queues(self) -> None:
+        for name in ("reverts", "applies"):
+            if (value := getattr(self, name)) is not None and not _is_uuid(value):
+                raise InputError(
+                    f"{name} is {value!r}, which is no queue id.",
+                    remedy="Queue ids are UUIDs: sync-pipeline status.",
+                )
+
+    def _require_alone(self) -> None:
         named = self.as_dict().keys()
-        for alone, what in ((_WINDOW, "A window"), (_REPLAY, "A replay")):
-            if named & alone and (odd := sorted(named - alone)):
+        for alone, also, what in (
+            (_WINDOW, frozenset[str](), "A window"),
+            (_REPLAY, frozenset({"preview"}), "A replay"),
+            *((frozenset({name}), frozenset[str](), said) for name, said in _ALONE.items()),
+        ):
+            if named & alone and (odd := sorted(named - alone - also)):
                 raise InputError(f"{what} cannot also be narrowed by {', '.join(odd)}.")
 
     def _require_window(self) -> None:
         bounds = [one for one in (self.created_after, self.created_before) if one is not None]
         if any(one.tzinfo is None for one in bounds):
             raise InputError("created_after and created_before need a time zone.")
-        if any(one != _whole_second(one) for one in bounds):
+        if any(one != whole_second(one) for one in bounds):
             raise InputError("created_after and created_before are moments at whole seconds.")
         if self.created_after and self.created_before and self.created_after >= self.created_before:
             raise InputError(
-                f"Nothing lies between {_told(self.created_after)} and "
-                f"{_told(self.created_before)}.",
+                f"Nothing lies between {told(self.created_after)} and {told(self.created_before)}.",
                 remedy="created_after is the first moment, created_before the one after the last.",
             )
 
@@ -83,7 +114,7 @@ class Filters:
             InputError: which filter, and which there are.
         """
         fit = entity.filters | (_WINDOW if entity.window else frozenset())
-        if odd := sorted(self.as_dict().keys() - fit - _REPLAY):
+        if odd := sorted(self.as_dict().keys() - fit - _REPLAY - _KINDS):
             raise InputError(
                 f"{entity.name} cannot be chosen by {', '.join(odd)}.",
                 remedy=f"They can by {', '.join(sorted(fit))}.",
@@ -106,10 +137,25 @@ class Filters:
         """Records of a span of time: all of it is read and proven, beside the running sync."""
         return bool(self.as_dict().keys() & _WINDOW)
 
+    @property
+    def is_change(self) -> bool:
+        """Lines say what becomes of rows of ours; nothing is read and nothing compared."""
+        return bool(self.as_dict().keys() & _CHANGES)
+
+    @property
+    def is_beside(self) -> bool:
+        """No sync: it takes back, resolves or shows, beside whatever sync is open."""
+        return bool(self.as_dict().keys() & _BESIDE)
+
+    @property
+    def asks_store(self) -> bool:
+        """The remote system is read; else all is at hand."""
+        return not (self.replay or self.is_change or self.applies)
+
     def as_dict(self) -> dict[str, Any]:
         """For the queue's row; only what is set."""
         return {
-            name: _told(value) if isinstance(value, datetime) else value
+            name: told(value) if isinstance(value, datetime) else value
             for name, value in asdict(self).items()
             if value is not None and value is not False
         }
@@ -123,6 +169,15 @@ class Filters:
 
     def as_command(self, connection: str, entity: str) -> str:
         """The command that starts, or goes on with, such a sync."""
+        if self.reverts:
+            return f"sync-pipeline revert {self.reverts}"
+        if self.resolves:
+            return f"sync-pipeline conflicts resolve {connection} --entity {entity}"
+        if self.applies:
+            return f"sync-pipeline sync {connection} --entity {entity} --preview {self.applies}"
+        if self.preview:
+            options = replace(self, preview=False).as_options()
+            return f"sync-pipeline preview {connection} --entity {entity} {options}".rstrip()
         if self.replay:
             of = f" --queue {self.replay_of}" if self.replay_of else ""
             return f"sync-pipeline replay {connection} --entity {entity}{of}"
@@ -141,33 +196,9 @@ class Filters:
         )
 
 
-def moment_of(text: str, name: str) -> datetime:
-    """A date or a moment as people write it, at whole seconds of UTC. Pure.
-
-    A date is its first moment; what names no zone is UTC. Of parts of a second the next whole one
-    is meant: records are dated at whole seconds.
-
-    Raises:
-        InputError: no date.
-    """
+def _is_uuid(text: str) -> bool:
     try:
-        moment = datetime.fromisoformat(text)
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        whole = _whole_second(aware.astimezone(UTC))
-    except (ValueError, OverflowError):
-        whole = None
-    if whole is None or whole.year < _FIRST_YEAR:
-        raise InputError(
-            f"{name} is {text!r}, which is no date.",
-            remedy="Write 2024-01-31, or 2024-01-31T12:00:00Z.",
-        ) from None
-    return whole
-
-
-def _whole_second(moment: datetime) -> datetime:
-    floor = moment.replace(microsecond=0)
-    return floor if floor == moment else floor + timedelta(seconds=1)
-
-
-def _told(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        UUID(text)
+    except ValueError:
+        return False
+    return True

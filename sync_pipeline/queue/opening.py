@@ -1,7 +1,7 @@
 """Opening the queue of a sync, or joining the one that a start means.
 
-Belongs here: which queue a start comes to. Does not: finding and finishing queues (queues.py), who
-works them (leases.py, heartbeat.py).
+Belongs here: which queue a start comes to, and queues beside the syncs. Does not: finding and
+finishing queues (queues.py), who works them (leases.py, heartbeat.py), their lines.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from sync_pipeline.postgres.ranges import range_of
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.queue.keys import require_key
-from sync_pipeline.queue.queues import Queue, record_activity, select_queue
+from sync_pipeline.queue.queues import Queue, Stage, record_activity, select_queue
 from sync_pipeline.settings import QueueSettings
 from sync_pipeline.sources.connections import Connection
 
@@ -42,6 +42,7 @@ class _Start:
     is_full: bool
     depends_on: Sequence[int] = ()
     orchestration_no: int | None = None
+    stage: Stage = "extract"
 
 
 def open_queue(
@@ -103,6 +104,35 @@ def open_for_orchestration(
     return found
 
 
+def open_beside(
+    conn: SqlConnection[dict[str, Any]],
+    connection: Connection,
+    entity: str,
+    *,
+    filters: Filters,
+    settings: QueueSettings,
+    created_by: str,
+    idempotency_key: str | None = None,
+) -> tuple[Queue, bool]:
+    """Open a queue that changes rows of ours, at the stage apply, in the caller's transaction.
+
+    It stands beside the syncs of its connection and entity. Nothing is read for it: the caller
+    makes its lines and batches before the transaction ends.
+
+    Returns:
+        The queue, and whether it is new; one that has the key already has its lines.
+    """
+    require_key(idempotency_key)
+    assert filters.is_change, filters  # noqa: S101  (everything else is read first)
+    start = _Start(
+        connection, entity, settings, filters, idempotency_key, created_by,
+        is_full=False, stage="apply",
+    )  # fmt: skip
+    while (found := _look(conn, start)) is None:
+        pass
+    return found
+
+
 def _look(conn: SqlConnection[dict[str, Any]], start: _Start) -> tuple[Queue, bool] | None:
     """What a start comes to now; None: what stood in its way finished meanwhile, look again.
 
@@ -115,7 +145,10 @@ def _look(conn: SqlConnection[dict[str, Any]], start: _Start) -> tuple[Queue, bo
         return first, False
     if (made := _make(conn, start)) is not None:
         return made, True
-    standing = select_queue(conn, **place, is_open=True, is_window=start.filters.is_window)
+    if start.filters.is_beside:
+        return None  # another process used the key between our two looks
+    is_window = start.filters.is_window
+    standing = select_queue(conn, **place, is_open=True, is_window=is_window, is_beside=False)
     if standing is None:
         return None
     _require_meant(standing, start)
@@ -166,6 +199,7 @@ def _make(conn: SqlConnection[dict[str, Any]], start: _Start) -> Queue | None:
             "is_full": start.is_full,
             "depends_on": list(start.depends_on),
             "orchestration_no": start.orchestration_no,
+            "stage": start.stage,
         },
     ).fetchone()
     if row is None:
@@ -173,5 +207,14 @@ def _make(conn: SqlConnection[dict[str, Any]], start: _Start) -> Queue | None:
     conn.execute(statement("queue/make_ranges"), {"range_no": range_of(row["queue_no"])})
     queue = select_queue(conn, queue_no=row["queue_no"])
     assert queue is not None  # noqa: S101  (it was made in this transaction)
-    record_activity(conn, queue, "queue_opened", "info", f"sync of {start.entity} opened")
+    record_activity(conn, queue, "queue_opened", "info", _opened(start))
     return queue
+
+
+def _opened(start: _Start) -> str:
+    filters = start.filters
+    if filters.reverts:
+        return f"taking back what {filters.reverts} did to {start.entity}"
+    if filters.resolves:
+        return f"applying what was decided about conflicts of {start.entity}"
+    return f"{'preview' if filters.preview else 'sync'} of {start.entity} opened"

@@ -23,6 +23,10 @@ from sync_pipeline.queue.filters import Filters
 Stage = Literal["extract", "enqueue", "apply", "finished"]
 
 _log = logs.get_logger(__name__)
+_CHOSEN = (
+    "queue_no", "id", "connection", "entity", "idempotency_key", "is_open", "is_window",
+    "is_beside",
+)  # fmt: skip
 _LEVELS = {
     "success": logging.INFO,
     "info": logging.INFO,
@@ -90,17 +94,21 @@ def latest_queue(
     connection: str | None,
     entity: str | None,
     is_window: bool | None = None,
+    is_beside: bool | None = None,
 ) -> Queue:
     """The newest queue, of one connection and entity when they are named.
 
     Args:
         is_window: only windows, or only other syncs.
+        is_beside: only what takes back, resolves or shows, or only syncs.
 
     Raises:
         UnknownQueueError: there is none yet.
     """
     with database.control() as conn:
-        queue = select_queue(conn, connection=connection, entity=entity, is_window=is_window)
+        queue = select_queue(
+            conn, connection=connection, entity=entity, is_window=is_window, is_beside=is_beside
+        )
     if queue is None:
         raise UnknownQueueError(
             f"Nothing was synced yet{f' for {connection}' if connection else ''}.",
@@ -114,11 +122,9 @@ def select_queue(conn: SqlConnection[dict[str, Any]], **chosen: Any) -> Queue | 
 
     Args:
         chosen: any of queue_no, id, connection (its name), entity, idempotency_key, is_open,
-            is_window.
+            is_window, is_beside.
     """
-    nothing = dict.fromkeys(
-        ("queue_no", "id", "connection", "entity", "idempotency_key", "is_open", "is_window")
-    )
+    nothing = dict.fromkeys(_CHOSEN)
     row = conn.execute(statement("queue/find"), nothing | chosen).fetchone()
     if row is None:
         return None

@@ -72,3 +72,58 @@ def test_any_jitter_takes_at_most_a_quarter_off(attempt, chance):
     whole = backoff_seconds(attempt, 1000, 16_000, 0)
 
     assert 0.75 * whole <= backoff_seconds(attempt, 1000, 16_000, chance) <= whole
+
+
+_ID = "0198c1f2-0000-7000-8000-000000000001"
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_change", "is_beside", "asks_store", "command"),
+    [
+        ({}, False, False, True, "sync-pipeline sync shop --entity orders"),
+        ({"reverts": _ID}, True, True, False, f"sync-pipeline revert {_ID}"),
+        (
+            {"resolves": True}, True, True, False,
+            "sync-pipeline conflicts resolve shop --entity orders",
+        ),
+        (
+            {"preview": True, "limit": 5}, False, True, True,
+            "sync-pipeline preview shop --entity orders --limit 5",
+        ),
+        (
+            {"preview": True, "replay": True}, False, True, False,
+            "sync-pipeline preview shop --entity orders --replay",
+        ),
+        (
+            {"applies": _ID}, False, False, False,
+            f"sync-pipeline sync shop --entity orders --preview {_ID}",
+        ),
+    ],
+)  # fmt: skip
+def test_given_a_kind_of_queue_then_it_says_what_it_is_and_how_it_is_started(
+    kind, is_change, is_beside, asks_store, command
+):
+    filters = Filters.from_dict(kind)
+
+    assert (filters.is_change, filters.is_beside) == (is_change, is_beside)
+    assert filters.asks_store == asks_store
+    assert filters.as_command("shop", "orders") == command
+    assert Filters.from_dict(filters.as_dict()) == filters
+    filters.require_fit(entity_of("woocommerce", "orders"))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"reverts": "7"},
+        {"applies": "the last"},
+        {"reverts": _ID, "limit": 5},
+        {"reverts": _ID, "preview": True},
+        {"resolves": True, "replay": True},
+        {"applies": _ID, "email": "a@b.de"},
+        {"preview": True, "created_after": "2024-01-31"},
+    ],
+)
+def test_given_kinds_that_cannot_go_together_then_an_input_error(odd):
+    with pytest.raises(InputError):
+        Filters.from_dict(odd)
