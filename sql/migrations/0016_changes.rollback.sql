@@ -19,3 +19,4 @@ END $$;
 DROP FUNCTION IF EXISTS sync_merge(jsonb, jsonb, jsonb, jsonb, boolean);
 DROP FUNCTION IF EXISTS sync_merge_parts(jsonb, jsonb, jsonb);
 DROP FUNCTION IF EXISTS sync_is_blank(jsonb);
+DROP FUNCTION IF EXISTS sync_restore_rows(text, jsonb);

@@ -24,4 +24,4 @@ SET state = 'processing', token = token + 1, attempt = attempt + 1, worker = %(w
 FROM next
 WHERE batch.queue_no = next.queue_no AND batch.batch_no = next.batch_no
 RETURNING batch.queue_no, batch.batch_no, batch.token, batch.attempt, batch.pass,
-    batch.first_line, batch.last_line
+    batch.first_line, batch.last_line, batch.operation

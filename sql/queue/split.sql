@@ -38,18 +38,21 @@ half AS MATERIALIZED (
 ),
 shared AS MATERIALIZED (
     SELECT half.*, unchanged.n AS n_unchanged, updated.n AS n_updated,
-        half.n_done - unchanged.n - updated.n AS n_created
+        deleted.n AS n_deleted, half.n_done - unchanged.n - updated.n - deleted.n AS n_created
     FROM batch CROSS JOIN half
     CROSS JOIN LATERAL (SELECT least(batch.n_unchanged, half.n_done) AS n) AS unchanged
     CROSS JOIN LATERAL (SELECT least(batch.n_updated, half.n_done - unchanged.n) AS n) AS updated
+    CROSS JOIN LATERAL (
+        SELECT least(batch.n_deleted, half.n_done - unchanged.n - updated.n) AS n) AS deleted
 ),
 second AS (
     INSERT INTO sync_batch (queue_no, batch_no, org_id, first_line, last_line, attempt, pass,
-        n_total, n_done, n_failed, n_cancelled, n_created, n_updated, n_unchanged)
+        operation, n_total, n_done, n_failed, n_cancelled, n_created, n_updated, n_unchanged,
+        n_deleted)
     SELECT batch.queue_no, shared.last_batch_no + 1, batch.org_id, shared.middle + 1,
-        batch.last_line, batch.pass - 1, batch.pass, shared.n_total, shared.n_done,
+        batch.last_line, batch.pass - 1, batch.pass, batch.operation, shared.n_total, shared.n_done,
         shared.n_failed, shared.n_cancelled, shared.n_created, shared.n_updated,
-        shared.n_unchanged
+        shared.n_unchanged, shared.n_deleted
     FROM batch, shared
 )
 UPDATE sync_batch AS b
@@ -57,7 +60,7 @@ SET state = 'ready', lease_until = NULL, last_line = shared.middle, attempt = b.
     n_total = b.n_total - shared.n_total, n_done = b.n_done - shared.n_done,
     n_failed = b.n_failed - shared.n_failed, n_cancelled = b.n_cancelled - shared.n_cancelled,
     n_created = b.n_created - shared.n_created, n_updated = b.n_updated - shared.n_updated,
-    n_unchanged = b.n_unchanged - shared.n_unchanged
+    n_unchanged = b.n_unchanged - shared.n_unchanged, n_deleted = b.n_deleted - shared.n_deleted
 FROM batch, shared
 WHERE b.queue_no = batch.queue_no AND b.batch_no = batch.batch_no
 RETURNING b.batch_no

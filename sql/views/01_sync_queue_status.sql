@@ -8,7 +8,8 @@ SELECT
     b.total_count, b.total_count - s.processed_count - b.processing_count AS draft_count,
     b.processing_count, b.done_count, b.failed_count,
     b.cancelled_count, b.created_count, b.updated_count,
-    q.unchanged_count + b.done_count - b.created_count - b.updated_count AS unchanged_count,
+    q.unchanged_count + b.done_count - b.created_count - b.updated_count - b.deleted_count
+        AS unchanged_count,
     q.scanned_count, q.source_total, q.is_complete, q.is_paused, q.reconciliation,
     CASE
         WHEN b.total_count > 0
@@ -27,7 +28,8 @@ SELECT
     q.finished_at, b.next_available_at,
     q.is_full, q.failure_count, q.retry_at, q.last_error_code, q.last_error, q.forced_done_at,
     q.apply_began_at, q.stage_lease_until,
-    b.batch_count, b.ended_batch_count, b.recent_count, q.work_began_at
+    b.batch_count, b.ended_batch_count, b.recent_count, q.work_began_at,
+    b.deleted_count, q.is_beside
 FROM sync_queue AS q
 JOIN sync_connection AS c ON c.connection_id = q.connection_id
 -- OFFSET: computed once, not for every batch.
@@ -44,6 +46,7 @@ CROSS JOIN LATERAL (
         coalesce(sum(n_cancelled), 0)::bigint AS cancelled_count,
         coalesce(sum(n_created), 0)::bigint AS created_count,
         coalesce(sum(n_updated), 0)::bigint AS updated_count,
+        coalesce(sum(n_deleted), 0)::bigint AS deleted_count,
         count(*) FILTER (WHERE lease_until > now()) AS leased_count,
         min(available_at) FILTER (WHERE state = 'ready') AS next_available_at,
         max(finished_at) AS last_finished_at,

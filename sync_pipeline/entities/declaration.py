@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import md5
+from typing import Literal
 
 from psycopg import sql
 
@@ -15,6 +16,9 @@ from sync_pipeline.entities.reading import Changes, Guests, NestedListing, Windo
 from sync_pipeline.postgres.ranges import range_of, table_of
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.sources.protocol import Listing
+
+Policy = Literal["source_wins", "target_wins", "newest_wins", "manual", "merge"]
+Operation = Literal["upsert", "change"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class Entity:
         id_example: one for people.
         guests: records of people whom the listing does not hold, made of the figures.
         is_scheduled: schedules sync it, unless the connection names the entities that they sync.
+        policies: column -> who wins where both sides changed it (sync_merge); `source_wins` where
+            none is named. A connection may say otherwise: options -> policies -> entity -> column.
         feeds_figures_of: the entity whose figures come from these very records, kept when they are
             enqueued: synced in one run, the records are read once for both.
     """
@@ -71,6 +77,7 @@ class Entity:
     is_scheduled: bool = False
     feeds_figures_of: str | None = None
     guests: Guests | None = None
+    policies: Mapping[str, Policy] = field(default_factory=dict)
 
     @property
     def watermark_name(self) -> str:
@@ -108,43 +115,65 @@ class Entity:
         text = statement(self.projection) + rule
         return md5(text.encode(), usedforsecurity=False).hexdigest()
 
-    def complete_statement(self, queue_no: int) -> sql.SQL:
-        """`queue/complete.sql` for this entity, on the tables of the queue's range.
+    def complete_statement(self, queue_no: int, operation: Operation = "upsert") -> sql.SQL:
+        """The statement that applies a batch of this entity, on the tables of the queue's range.
 
         The same object for every queue of a range, of which there is one a day.
         """
-        range_no = range_of(queue_no)
-        if range_no not in self._complete_statements:
-            self._complete_statements[range_no] = self._composed(range_no)
-        return self._complete_statements[range_no]
+        key = (range_of(queue_no), operation)
+        if key not in self._complete_statements:
+            self._complete_statements[key] = self._composed(*key)
+        return self._complete_statements[key]
 
     @cached_property
-    def _complete_statements(self) -> dict[int, sql.SQL]:
+    def _complete_statements(self) -> dict[tuple[int, Operation], sql.SQL]:
         return {}
 
-    def _composed(self, range_no: int) -> sql.SQL:
-        composed = sql.SQL(statement("queue/complete")).format(
-            projection=sql.SQL(statement(self.projection)),
-            line=table_of("sync_line", range_no),
-            activity=table_of("sync_activity", range_no),
-            target=sql.Identifier(self.target),
-            match_column=sql.Identifier(self.match_column),
-            columns=self._listed(None),
-            t_columns=self._listed("t"),
-            j_columns=self._listed("j"),
-            excluded_columns=self._listed("excluded"),
-            current_columns=self._listed("current"),
-            old_columns=sql.SQL(", ").join(
-                sql.SQL("{} AS {}").format(
-                    sql.Identifier("current", column), sql.Identifier(f"old_{column}")
-                )
-                for column in self.columns
-            ),
-            is_superseded=self._is_superseded(),
-            new_object=self._object(""),
-            old_object=self._object("old_"),
-        )
+    def _composed(self, range_no: int, operation: Operation) -> sql.SQL:
+        parts: dict[str, sql.Composable] = {
+            "line": table_of("sync_line", range_no),
+            "activity": table_of("sync_activity", range_no),
+            "target": sql.Identifier(self.target),
+            "columns": self._listed(None),
+            "excluded_columns": self._listed("excluded"),
+            "ours": self._object("t"),
+        }
+        if operation == "change":
+            composed = sql.SQL(statement("queue/change")).format(
+                **parts,
+                mixed_columns=self._listed("mixed"),
+                target_name=sql.Literal(self.target),
+            )
+        else:
+            composed = sql.SQL(statement("queue/complete")).format(
+                **parts, decide=self._decided(parts), final_columns=self._final_columns()
+            )
         return sql.SQL(composed.as_string())
+
+    def _decided(self, parts: Mapping[str, sql.Composable]) -> sql.Composed:
+        """`queue/decide.sql`, for what applies and locks the rows that it decides about."""
+        modified = ("updated_at", *((self.modified_column,) if self.modified_column else ()))
+        return sql.SQL(statement("queue/decide")).format(
+            projection=sql.SQL(statement(self.projection)),
+            line=parts["line"],
+            target=parts["target"],
+            match_column=sql.Identifier(self.match_column),
+            modified_columns=sql.SQL(", ").join(sql.Identifier("t", one) for one in modified),
+            ours=parts["ours"],
+            theirs=self._object("j"),
+            is_superseded=self._is_superseded(),
+            is_newer=self._is_newer(),
+            row_lock=sql.SQL("FOR NO KEY UPDATE"),
+        )
+
+    def _final_columns(self) -> sql.Composed:
+        """What a row gets: the record's values, or what sync_merge made of both sides."""
+        return sql.SQL(", ").join(
+            sql.SQL("CASE WHEN o.merged IS NULL THEN {} ELSE {} END").format(
+                sql.Identifier("o", column), sql.Identifier("mixed", column)
+            )
+            for column in self.columns
+        )
 
     def _is_superseded(self) -> sql.Composable:
         """Whether another queue has applied a later reading of the record since ours was opened."""
@@ -155,6 +184,12 @@ class Entity:
             " OR current.{column} = j.{column} AND j.known_queue_no > %(queue_no)s), false)"
         ).format(column=sql.Identifier(self.modified_column))
 
+    def _is_newer(self) -> sql.Composable:
+        """Whether the record was changed after our row was; NULL where the store does not say."""
+        if self.modified_column is None:
+            return sql.SQL("NULL::boolean")
+        return sql.SQL("j.{} > current.updated_at").format(sql.Identifier(self.modified_column))
+
     def _listed(self, table: str | None) -> sql.Composed:
         names = [
             sql.Identifier(table, column) if table else sql.Identifier(column)
@@ -162,10 +197,10 @@ class Entity:
         ]
         return sql.SQL(", ").join(names)
 
-    def _object(self, prefix: str) -> sql.Composed:
-        """A jsonb object of the columns of `o`, under their own names."""
+    def _object(self, table: str) -> sql.Composed:
+        """A jsonb object of the columns of a table, under their own names."""
         pairs = [
-            sql.SQL("{}, {}").format(sql.Literal(column), sql.Identifier("o", prefix + column))
+            sql.SQL("{}, {}").format(sql.Literal(column), sql.Identifier(table, column))
             for column in self.columns
         ]
         return sql.SQL("jsonb_build_object({})").format(sql.SQL(", ").join(pairs))

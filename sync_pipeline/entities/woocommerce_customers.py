@@ -68,4 +68,14 @@ CUSTOMERS = Entity(
         "metadata",
         "tags",
     ),
+    # What people correct in a back office; the rest is the shop's, or follows from its orders.
+    policies={
+        "name": "manual",
+        "email": "manual",
+        "phone": "manual",
+        "company": "manual",
+        "address": "manual",
+        "metadata": "merge",
+        "tags": "merge",
+    },
 )

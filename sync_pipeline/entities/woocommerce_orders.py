@@ -74,4 +74,6 @@ ORDERS = Entity(
         "shipping",
         "items",
     ),
+    # Addresses are corrected here before parcels leave; money and goods are the shop's.
+    policies={"billing": "manual", "shipping": "manual", "billing_email": "manual"},
 )

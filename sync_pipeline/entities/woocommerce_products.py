@@ -72,4 +72,6 @@ PRODUCTS = Entity(
         "source_created_at",
         "source_modified_at",
     ),
+    # Whoever renames a product here, or gives it a code, means it.
+    policies={"name": "manual", "sku": "manual"},
 )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from psycopg import Connection
+from psycopg.types.json import Jsonb
 
 from sync_pipeline.entities import Entity
 from sync_pipeline.errors import TransientError
@@ -38,11 +39,12 @@ class Outcome:
     unchanged: int = 0
     failed: int = 0
     retried: int = 0
+    deleted: int = 0
 
     @property
     def done(self) -> int:
         """Lines that ended well."""
-        return self.created + self.updated + self.unchanged
+        return self.created + self.updated + self.unchanged + self.deleted
 
     def __add__(self, other: "Outcome") -> "Outcome":
         """Both together."""
@@ -52,6 +54,7 @@ class Outcome:
             self.unchanged + other.unchanged,
             self.failed + other.failed,
             self.retried + other.retried,
+            self.deleted + other.deleted,
         )
 
 
@@ -71,7 +74,7 @@ def complete(
     """
     conn.execute(statement("queue/plan"))
     row = conn.execute(
-        entity.complete_statement(lease.queue_no),
+        entity.complete_statement(lease.queue_no, lease.operation),
         {
             "queue_no": lease.queue_no,
             "batch_no": lease.batch_no,
@@ -84,6 +87,7 @@ def complete(
             "max_retries": queue.max_retries,
             "opened_at": queue.created_at,
             "lifetime_value_rule": queue.lifetime_value_rule,
+            "policies": Jsonb(dict(entity.policies)),
             "backoff_seconds": backoff_seconds,
             "id_prefix": time_ordered_prefix(
                 time.time_ns() // 1_000_000, secrets.randbits(_PREFIX_RANDOM_BITS)
@@ -94,7 +98,12 @@ def complete(
     if row is None:
         raise _lost(lease)
     return Outcome(
-        row["n_created"], row["n_updated"], row["n_unchanged"], row["n_failed"], row["n_retried"]
+        created=row["n_created"],
+        updated=row["n_updated"],
+        unchanged=row["n_unchanged"],
+        failed=row["n_failed"],
+        retried=row["n_retried"],
+        deleted=row["n_deleted"],
     )
 
 

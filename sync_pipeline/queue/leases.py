@@ -9,6 +9,7 @@ from datetime import datetime
 
 from psycopg import Connection
 
+from sync_pipeline.entities.declaration import Operation
 from sync_pipeline.postgres.statements import statement
 
 
@@ -20,6 +21,7 @@ class Lease:
         token: fencing token; an older one is refused by every statement that finishes a batch.
         attempt: claims of this batch so far, this one included.
         batch_pass: 1 the first time through, more when single lines try again.
+        operation: which statement applies its lines.
     """
 
     queue_no: int
@@ -29,6 +31,7 @@ class Lease:
     batch_pass: int
     first_line: int
     last_line: int
+    operation: Operation = "upsert"
 
 
 def claim(
