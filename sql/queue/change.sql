@@ -76,7 +76,7 @@ resulted AS (
             WHEN c.action = 'create' THEN 'create'
             WHEN c.action = 'delete' AND c.current_id IS NOT NULL AND c.moved = '{{}}'
                 AND coalesce(c.policy, 'keep') <> 'keep' THEN 'delete'
-            WHEN c.action = 'update' AND (c.moved = '{{}}' OR NOT c.is_whole)
+            WHEN c.action = 'update' AND (c.moved = '{{}}' OR c.is_whole IS NOT TRUE)
                 OR c.action = 'delete' AND c.moved = '{{}}' THEN 'update'
         END AS effect
     FROM compared AS c
