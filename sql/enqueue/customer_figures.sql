@@ -1,5 +1,5 @@
 -- Figures of every customer of a store, from all its orders: (external_id, extra).
--- Used by: enqueue/lines.sql. Index: sync_order_figure_pkey, one connection's range of it.
+-- Used by: enqueue/hashed.sql. Index: sync_order_figure_pkey, one connection's range of it.
 -- Rule: total is the old rule, every order that is listed; net is processing and completed orders
 --   less their refunds. A guest's orders count for the account of its e-mail, for the guest where there
 --   is none, and for nobody where guests are left out.

@@ -2,7 +2,7 @@
 -- Caller: stages.refetch, once per chunk. Composed per entity: its enrichment.
 -- Index: sync_line_external_idx.
 -- Why the conditions: a worker may have failed the line meanwhile; then it stays as it is.
--- Salted and enriched as in enqueue/lines.sql: the next sync must find the same hash.
+-- Salted and enriched as in enqueue/hashed.sql: the next sync must find the same hash.
 WITH extra AS MATERIALIZED (
 {enrichment}
 ),

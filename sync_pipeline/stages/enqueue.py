@@ -19,16 +19,21 @@ from sync_pipeline.postgres.database import Database, DictConnection
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.queues import Queue
 from sync_pipeline.queue.stops import refuse_if_stopped
-from sync_pipeline.stages.coverage import Coverage, landed_name, rescan_name, sweep_name
+from sync_pipeline.stages.coverage import Coverage, landed_name
 from sync_pipeline.stages.enqueued import Enqueued, made_before, note_made
 from sync_pipeline.stages.feeding import feed_figures, figures_and_guests
 from sync_pipeline.stages.figures import Taken
+from sync_pipeline.stages.hashing import (
+    BELOW_ALL,
+    hashed_records,
+    hashed_values,
+    rescan_listing,
+)
 from sync_pipeline.stages.watermarks import move_watermark
 
 _ANALYZE_FROM_LINES = 5_000
 _WORKERS = 2
 _ATTEMPTS = 3
-_BELOW_ALL = -1_000_000
 
 
 def enqueue(
@@ -85,7 +90,7 @@ def page_shares(reach: int, workers: int) -> list[tuple[int, int]]:
     The first one also covers the negative offsets of records that were fetched by id.
     """
     step = -(-reach // workers)
-    bounds = [_BELOW_ALL, *range(step, reach, step), reach]
+    bounds = [BELOW_ALL, *range(step, reach, step), reach]
     return list(pairwise(bounds))
 
 
@@ -115,21 +120,17 @@ def _make_lines(
         if not _hold(conn, queue):
             return
         conn.execute(
-            sql.SQL(statement("enqueue/lines")).format(
-                enrichment=sql.SQL(statement(entity.enrichment or "enqueue/no_enrichment"))
-            ),
-            {
-                "queue_no": queue.queue_no,
+            sql.SQL(statement("enqueue/lines")).format(hashed=hashed_records(entity)),
+            hashed_values(
+                entity,
+                found,
+                queue_no=queue.queue_no,
+                connection_id=queue.connection_id,
+                salt=entity.hash_salt(queue.lifetime_value_rule),
+            )
+            | {
                 "org_id": queue.org_id,
-                "connection_id": queue.connection_id,
                 "entity": entity.name,
-                "listing": landed_name(entity.listing, found),
-                "prefix": entity.children_prefix,
-                "guests": entity.guests_name,
-                "rescan": _rescan(entity, found),
-                "sweep_listing": sweep_name(entity.listing.name),
-                "is_swept": found.is_swept,
-                "salt": entity.hash_salt(queue.lifetime_value_rule),
                 "from_offset": share[0],
                 "to_offset": share[1],
             },
@@ -163,7 +164,8 @@ def _move_on(database: Database, queue: Queue, entity: Entity, unreadable: list[
             lifetime_value_paid_net=sum((row["paid_net"] for row in money), Decimal(0)),
             guests=guests,
         )
-        note_made(conn, queue, result, [row["currency"] for row in money], unreadable)
+        salt = entity.hash_salt(queue.lifetime_value_rule)
+        note_made(conn, queue, result, [row["currency"] for row in money], unreadable, salt=salt)
         move_watermark(conn, queue, entity, note["extract_note"])
     return result
 
@@ -194,11 +196,6 @@ def _hold(conn: DictConnection, queue: Queue) -> bool:
     return conn.execute(statement("enqueue/hold"), values).fetchone() is not None
 
 
-def _rescan(entity: Entity, found: Coverage) -> str | None:
-    """Under which name a slice landed that counts: none beside a whole reading, which is newer."""
-    return rescan_name(entity.listing) if found.is_delta else None
-
-
 def _note_of(conn: DictConnection, queue: Queue) -> dict[str, Any]:
     row = conn.execute(statement("extract/note"), {"queue_no": queue.queue_no}).fetchone()
     if row is None:
@@ -212,7 +209,7 @@ def _reach(conn: DictConnection, queue: Queue, entity: Entity, found: Coverage) 
         "listing": landed_name(entity.listing, found),
         "prefix": entity.children_prefix,
         "guests": entity.guests_name,
-        "rescan": _rescan(entity, found),
+        "rescan": rescan_listing(entity, found),
     }
     row = conn.execute(statement("enqueue/reach"), values).fetchone()
     return int(row["reach"]) if row else 1

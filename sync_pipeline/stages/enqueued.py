@@ -44,8 +44,14 @@ def note_made(
     result: Enqueued,
     currencies: list[str],
     unreadable: list[str],
+    *,
+    salt: str,
 ) -> None:
-    """Keep the numbers with the queue and say them, with what needs a look."""
+    """Keep the numbers with the queue and say them, with what needs a look.
+
+    Args:
+        salt: of the mapping that the content hashes stand for; who proves the sync uses the same.
+    """
     amounts = {name: str(value) for name, value in asdict(result).items()}
     conn.execute(
         statement("enqueue/counted"),
@@ -53,7 +59,7 @@ def note_made(
             "queue_no": queue.queue_no,
             "scanned_count": result.scanned,
             "unchanged_count": result.unchanged,
-            "note": Jsonb({"enqueued": amounts}),
+            "note": Jsonb({"enqueued": amounts, "salt": salt}),
         },
     )
     record_activity(
