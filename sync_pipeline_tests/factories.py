@@ -34,8 +34,9 @@ from sync_pipeline.stages.enqueue import enqueue
 from sync_pipeline.stages.enqueued import Enqueued
 from sync_pipeline.stages.extract import extract
 from sync_pipeline.stages.landing import land
-from sync_pipeline.stages.reconcile import Verdict, reconcile
+from sync_pipeline.stages.reconcile import reconcile
 from sync_pipeline.stages.upsert import upsert
+from sync_pipeline.stages.verdict import Verdict
 
 Record = dict[str, Any]
 

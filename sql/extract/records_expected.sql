@@ -4,6 +4,7 @@
 --   sync_conflict_open_idx.
 -- What has an id above all that were counted is new, though a window or a sync of one record brought
 -- it meanwhile. What came in with an older id (from the trash) is new when we do not know it.
+-- What an undo took back is known as well.
 -- A record that failed is no record of ours, but it is known: its conflict is open.
 SELECT w.total + (
     SELECT count(DISTINCT item ->> 'id')
@@ -14,7 +15,8 @@ SELECT w.total + (
            OR NOT EXISTS (
                SELECT FROM sync_record AS r
                WHERE r.connection_id = %(connection_id)s AND r.entity = %(entity)s
-                 AND r.external_id = item ->> 'id' AND r.tombstoned_at IS NULL)
+                 AND r.external_id = item ->> 'id'
+                 AND (r.tombstoned_at IS NULL OR r.tombstone_reason = 'reverted'))
            AND NOT EXISTS (
                SELECT FROM sync_conflict AS c
                WHERE c.connection_id = %(connection_id)s AND c.entity = %(entity)s

@@ -15,7 +15,7 @@ unfinished AS MATERIALIZED (
     SELECT
         q.connection_id, q.entity, q.id, q.is_paused, q.process_count, q.is_action_required,
         q.action_required_reason, q.failure_count, q.last_error_code, q.last_error, q.tally,
-        q.retry_at, q.updated_at, q.is_window,
+        q.retry_at, q.updated_at, q.is_window, q.is_beside, q.queue_no,
         -- Since when somebody could work on it: after every lease, wait and sign of life.
         greatest(q.updated_at, q.last_process_date, q.stage_lease_until, q.retry_at,
                  b.lease_until, b.finished_at, b.available_at, circuit.open_until,
@@ -59,17 +59,24 @@ unfinished AS MATERIALIZED (
     ) AS before
     WHERE q.stage <> 'finished'
 ),
--- A window may be open beside a sync: one row for both, for counts come once. It tells of the sync,
--- and its lines are those of both.
+-- A window, an undo or a preview may be open beside a sync: one row for all, for counts come once. It
+-- tells of the sync, and its lines are those of all.
+first_one AS (
+    SELECT DISTINCT ON (connection_id, entity) * FROM unfinished
+    ORDER BY connection_id, entity, is_beside, is_window, queue_no
+),
 open_one AS (
-    SELECT one.*, beside.live AS live_beside, beside.tally AS tally_beside,
-        beside.draft_lines AS draft_beside, beside.processing_lines AS processing_beside,
-        beside.failed_lines AS failed_beside
-    FROM unfinished AS one
-    LEFT JOIN unfinished AS beside
-        ON beside.connection_id = one.connection_id AND beside.entity = one.entity
-        AND beside.is_window <> one.is_window
-    WHERE NOT one.is_window OR beside.id IS NULL
+    SELECT one.*, beside.live AS live_beside, beside.draft_lines AS draft_beside,
+        beside.processing_lines AS processing_beside, beside.failed_lines AS failed_beside
+    FROM first_one AS one
+    CROSS JOIN LATERAL (
+        SELECT sum(other.draft_lines) AS draft_lines, sum(other.failed_lines) AS failed_lines,
+            sum(other.processing_lines) AS processing_lines,
+            json_agg(json_build_object('live', other.live, 'tally', other.tally)) AS live
+        FROM unfinished AS other
+        WHERE other.connection_id = one.connection_id AND other.entity = one.entity
+          AND other.queue_no <> one.queue_no
+    ) AS beside
 ),
 pair AS (
     SELECT * FROM counted FULL JOIN open_one USING (connection_id, entity)
@@ -79,9 +86,11 @@ SELECT
     c.created_at AS registered_at, now() AS now_utc,
     coalesce(pair.counters, '{}') AS counters, coalesce(pair.tally, '{}') AS tally,
     CASE WHEN pair.live_beside IS NULL THEN coalesce(pair.live, '{}') ELSE (
-        SELECT json_object_agg(key, value::bigint + (pair.live_beside ->> key)::bigint
-            - coalesce((pair.tally_beside ->> key)::bigint, 0))
-        FROM json_each_text(pair.live)) END AS live,
+        SELECT json_object_agg(own.key, own.value::bigint + (
+            SELECT sum((one -> 'live' ->> own.key)::bigint
+                - coalesce((one -> 'tally' ->> own.key)::bigint, 0))
+            FROM json_array_elements(pair.live_beside) AS one))
+        FROM json_each_text(pair.live) AS own) END AS live,
     pair.id::text AS open_queue_id, coalesce(pair.is_paused, false) AS is_paused,
     coalesce(pair.process_count > 0, false) AS has_begun,
     coalesce(pair.failure_count, 0) AS failure_count, pair.last_error_code, pair.last_error,
@@ -102,14 +111,14 @@ LEFT JOIN sync_circuit AS circuit ON circuit.connection_id = c.connection_id
 LEFT JOIN LATERAL (
     SELECT q.id, q.is_action_required, q.action_required_reason
     FROM sync_queue AS q
-    WHERE q.connection_id = c.connection_id AND q.entity = pair.entity
+    WHERE q.connection_id = c.connection_id AND q.entity = pair.entity AND NOT q.is_beside
     ORDER BY q.created_at DESC LIMIT 1
 ) AS newest ON true
 LEFT JOIN LATERAL (
     SELECT q.id, q.tally, q.action_required_reason
     FROM sync_queue AS q
     WHERE q.connection_id = c.connection_id AND q.entity = pair.entity
-      AND q.stage = 'finished' AND q.cancelled_at IS NULL
+      AND q.stage = 'finished' AND q.cancelled_at IS NULL AND NOT q.is_beside
     ORDER BY q.created_at DESC LIMIT 1
 ) AS ended ON true
 WHERE c.is_active

@@ -19,6 +19,7 @@ never_compared AS (
     CROSS JOIN LATERAL (
         SELECT q.* FROM sync_queue AS q
         WHERE q.connection_id = c.connection_id AND q.entity = entity.entity AND NOT q.is_window
+          AND NOT q.is_beside
         ORDER BY q.created_at DESC LIMIT 1
     ) AS last
     WHERE c.is_active
@@ -33,6 +34,7 @@ SELECT
     q.entity, q.stage, q.process_count, q.is_paused, q.cancelled_at IS NOT NULL AS is_cancelled,
     q.is_action_required, q.stage_lease_until AS lease_until, q.retry_at, q.last_error_code,
     q.created_at, q.updated_at, q.last_dagster_run_id, batch.next_due_at,
+    q.filters ?| ARRAY['reverts', 'resolves'] AS is_change,
     circuit.open_until AS circuit_open_until,
     others.orchestration_id,
     coalesce(others.is_orchestration_begun, false) AS is_orchestration_begun,

@@ -9,7 +9,7 @@ SELECT
     EXISTS (
         SELECT FROM sync_queue AS q
         WHERE q.connection_id = c.connection_id AND q.entity = %(entity)s AND NOT q.is_window
-          AND q.stage <> 'finished'
+          AND NOT q.is_beside AND q.stage <> 'finished'
     ) AS is_open,
     (SELECT q.created_at FROM sync_queue AS q
      WHERE q.connection_id = c.connection_id AND q.entity = %(entity)s AND q.filters = '{}'

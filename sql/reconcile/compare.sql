@@ -6,6 +6,8 @@
 -- Guests are on both sides when they landed, which takes a page, if an empty one.
 -- What another sync brought since this one was opened (a window beside it) may be younger than what
 -- this one read: it is not taken for gone.
+-- What an undo took back is there, is not here, and is not missing: it stays away until it changes.
+-- Which of those are of the listing itself their archived rows say.
 -- A record that failed is on their side and not on ours: it is missing, and the reason is known.
 WITH own AS MATERIALIZED (
     SELECT DISTINCT item ->> 'id' AS external_id
@@ -39,9 +41,23 @@ ours AS MATERIALIZED (
            OR EXISTS (SELECT FROM sync_page AS p
                       WHERE p.queue_no = %(queue_no)s AND p.listing = %(guests)s))
 ),
+held AS MATERIALIZED (
+    SELECT r.external_id, {is_own} AS is_own
+    FROM sync_record AS r
+    LEFT JOIN LATERAL (
+        SELECT row.* FROM sync_archive AS a
+        CROSS JOIN LATERAL jsonb_populate_record(NULL::{target}, a.contents) AS row
+        WHERE a.connection_id = r.connection_id AND a.entity = r.entity
+          AND a.external_id = r.external_id
+        ORDER BY a.archive_no DESC LIMIT 1
+    ) AS t ON true
+    WHERE r.connection_id = %(connection_id)s AND r.entity = %(entity)s
+      AND r.tombstoned_at IS NOT NULL AND r.tombstone_reason = 'reverted'
+),
 missing AS MATERIALIZED (
     SELECT external_id FROM theirs
     EXCEPT SELECT external_id FROM ours WHERE NOT is_lost
+    EXCEPT SELECT external_id FROM held
 ),
 extra AS MATERIALIZED (
     SELECT external_id FROM ours WHERE NOT is_beside EXCEPT SELECT external_id FROM theirs
@@ -53,7 +69,9 @@ SELECT
     (SELECT count(*) FROM theirs) AS n_theirs,
     (SELECT count(*) FROM ours) AS n_ours,
     (SELECT count(*) FROM ours WHERE is_lost) AS n_lost,
-    (SELECT count(*) FROM ours WHERE is_own AND NOT is_lost) AS n_own,
+    (SELECT count(*) FROM ours WHERE is_own AND NOT is_lost)
+        + (SELECT count(*) FROM held WHERE is_own) AS n_own,
+    (SELECT count(*) FROM held) AS n_held,
     (SELECT count(*) FROM ours WHERE is_own AND NOT is_lost AND is_beside
         AND NOT EXISTS (SELECT FROM theirs WHERE theirs.external_id = ours.external_id)) AS n_beside,
     -- Failed in whatever sync, and not applied by any.

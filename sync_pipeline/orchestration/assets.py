@@ -152,8 +152,8 @@ def applied_asset(entity: Entity) -> dg.AssetsDefinition:
 
 
 def _source(work: Work, sync: SyncResource) -> AbstractContextManager[Source | None]:
-    """The store; none for what is derived from our own tables, or was read before."""
-    is_asked = work.entity.derivation is None and not work.queue.filters.replay
+    """The store; none for what is derived from our own tables, was read before, or changes rows."""
+    is_asked = work.entity.derivation is None and work.queue.filters.asks_store
     return sync.source(work.connection) if is_asked else nullcontext()
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import dagster as dg
 
 from sync_pipeline.stages.coverage import Coverage
-from sync_pipeline.stages.reconcile import Verdict
+from sync_pipeline.stages.verdict import Verdict
 
 _OPEN_STATES = ("draft", "processing")
 _COUNTED_STATES = (*_OPEN_STATES, "done", "failed", "cancelled")
@@ -68,7 +68,7 @@ def reconciled_specs(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
 def completeness_proven(coverage: Coverage) -> dg.AssetCheckResult:
     """Whether what was read is proven to be everything."""
     if coverage.is_complete is None:
-        said = "a filter is set: there is nothing to prove"
+        said = "not all of the store was to be read: there is nothing to prove"
     elif coverage.is_delta:
         said = (
             f"{coverage.scanned} records that changed were read, and {coverage.store_total} in all "

@@ -32,6 +32,11 @@ def assets_of(entities: Iterable[Entity]) -> list[dg.AssetKey]:
     return [asset_key(entity, stage) for entity in entities for stage in STAGES]
 
 
+def applying(entity: Entity) -> list[dg.AssetKey]:
+    """The assets of a queue of changes: nothing is read for it, and nothing compared after it."""
+    return [asset_key(entity, "applied")]
+
+
 def _of_others(entity: Entity, stage: Stage) -> list[dg.AssetKey]:
     is_derived = entity.derivation is not None
     if stage == ("pages" if is_derived else "applied"):

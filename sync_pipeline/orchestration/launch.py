@@ -13,7 +13,7 @@ import dagster as dg
 from sync_pipeline.entities import entity_of
 from sync_pipeline.orchestration.config import SyncConfig
 from sync_pipeline.orchestration.execution import execute_here
-from sync_pipeline.orchestration.graph import assets_of
+from sync_pipeline.orchestration.graph import applying, assets_of
 from sync_pipeline.orchestration.jobs import SYNC_ALL, job_name, run_config
 from sync_pipeline.orchestration.orchestrated import items_at, orchestration_tags
 from sync_pipeline.orchestration.partitions import ensure_partition
@@ -33,7 +33,6 @@ from sync_pipeline.queue.stops import refuse_if_paused
 from sync_pipeline.settings import QueueSettings
 from sync_pipeline.sources.connections import find_connection
 
-_NO_CONFIG: Final[Mapping[str, Any]] = {}
 _INTERRUPTS: Final = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
 
@@ -161,7 +160,7 @@ def _execute(
     on_progress: OnProgress | None,
 ) -> dg.JobExecutionResult:
     """Execute the queue's job here."""
-    entity = entity_of(queue.source_system, queue.entity)
+    entity, is_change = entity_of(queue.source_system, queue.entity), queue.filters.is_change
     run_id = str(uuid.uuid4())
     with listening(on_progress):
         return _execute_job(
@@ -171,7 +170,8 @@ def _execute(
             job_name(entity.name),
             run_id=run_id,
             tags={PARTITION_TAG: queue.connection, **run_tags(run_id, queue)},
-            config=run_config(entity, config.model_dump(exclude_none=True)),
+            config=None if is_change else run_config(entity, config.model_dump(exclude_none=True)),
+            assets=applying(entity) if is_change else None,
         )
 
 
@@ -183,7 +183,7 @@ def _execute_job(
     *,
     run_id: str,
     tags: Mapping[str, str],
-    config: Mapping[str, Any] = _NO_CONFIG,
+    config: Mapping[str, Any] | None = None,
     assets: Sequence[dg.AssetKey] | None = None,
 ) -> dg.JobExecutionResult:
     """Execute a job here; sensors that look meanwhile see that its queues are worked on."""
@@ -199,7 +199,7 @@ def _execute_job(
             tags=tags,
             assets=assets,
             run_config={
-                **config,
+                **(config or {}),
                 # The log is in the UI; the terminal belongs to who called.
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             },

@@ -18,7 +18,7 @@ from sync_pipeline.queue.completion import Outcome
 from sync_pipeline.sources.connections import Connection
 from sync_pipeline.stages.coverage import Coverage
 from sync_pipeline.stages.enqueued import Enqueued
-from sync_pipeline.stages.reconcile import Verdict
+from sync_pipeline.stages.verdict import Verdict
 
 Metadata = dict[str, dg.MetadataValue[Any]]
 

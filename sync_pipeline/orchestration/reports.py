@@ -15,7 +15,7 @@ from sync_pipeline.orchestration.tags import QUEUE_TAG
 from sync_pipeline.orchestration.troubles import is_of, what_went_wrong
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.queues import Queue, find_queue, queue_status
-from sync_pipeline.stages.reconcile import Verdict
+from sync_pipeline.stages.verdict import Verdict
 
 
 @dataclass(frozen=True)

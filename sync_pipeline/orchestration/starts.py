@@ -15,7 +15,7 @@ import dagster as dg
 
 from sync_pipeline.entities import entity_of
 from sync_pipeline.errors import UnknownEntityError
-from sync_pipeline.orchestration.graph import assets_of
+from sync_pipeline.orchestration.graph import applying, assets_of
 from sync_pipeline.orchestration.jobs import SYNC_ALL, job_name, run_config
 from sync_pipeline.orchestration.orchestrated import orchestration_tags
 from sync_pipeline.orchestration.partitions import CONNECTIONS
@@ -48,7 +48,8 @@ def run_request(start: Start, now: datetime) -> dg.RunRequest:
         f"{now:%Y-%m-%dT%H:%M}",
         job_name=job_name(entity.name),
         partition_key=start.connection,
-        run_config=run_config(entity, {"queue_id": start.queue_id}),
+        run_config=None if start.is_change else run_config(entity, {"queue_id": start.queue_id}),
+        asset_selection=applying(entity) if start.is_change else None,
         tags={
             **queue_tags(
                 queue_id=start.queue_id,

@@ -39,6 +39,7 @@ class Attention:
         is_orchestration_begun: a queue of that orchestration and of this connection was worked, or
             is finished.
         waits_for_others: a queue that comes before it is unfinished, and gets on.
+        is_change: its lines change rows of ours: nothing is read or compared.
     """
 
     queue_no: int
@@ -63,6 +64,7 @@ class Attention:
     orchestration_id: str | None = None
     is_orchestration_begun: bool = False
     waits_for_others: bool = False
+    is_change: bool = False
 
     @property
     def reason(self) -> Reason:
@@ -111,6 +113,7 @@ class Start:
     Attributes:
         orchestration_id: the orchestration that opened the queue; None: it was started alone.
         is_whole: the run is to begin every queue that the connection has in the orchestration.
+        is_change: the run only applies.
     """
 
     queue_id: str
@@ -123,6 +126,7 @@ class Start:
     reason: Reason
     orchestration_id: str | None = None
     is_whole: bool = False
+    is_change: bool = False
 
 
 def needs_run(row: Attention, now: datetime) -> bool:
@@ -144,11 +148,8 @@ def queues_to_start(
     Those of an orchestration and a connection that nobody has begun get one run together.
 
     Organizations take turns, and within each the queue that is due longest comes first: whoever is
-    left out now is further ahead at the next look, because who was started is in flight.
-
-    Args:
-        in_flight: ids of queues that a run is about already.
-        reasons: for which reasons runs are started.
+    left out now is further ahead at the next look, because who was started is in flight
+    (`in_flight`: ids of queues that a run is about already).
     """
     rows = list(rows)
     taken = {row.run_of for row in rows if row.queue_id in in_flight or _is_worked(row, now)}
@@ -172,6 +173,7 @@ def queues_to_start(
             reason=row.reason,
             orchestration_id=row.orchestration_id,
             is_whole=row.run_of is not None,
+            is_change=row.is_change,
         )
         for row in _one_of_each_run(in_turns(waiting))[:limit]
     ]
@@ -191,10 +193,7 @@ def needing_attention(
 ) -> list[Attention]:
     """Open queues, the oldest 500 after a number, and finished ones that were never compared.
 
-    Of connections that are active, by number.
-
-    Args:
-        entities: whose finished queues are looked at.
+    Of connections that are active, by number; finished ones of those entities.
 
     Raises:
         DatabaseUnusableError: not migrated.

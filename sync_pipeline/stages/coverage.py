@@ -4,6 +4,7 @@ Belongs here: the value that stages hand on and keep with the queue. Does not: s
 """
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from sync_pipeline.sources.protocol import Listing
 
@@ -23,6 +24,7 @@ class Coverage:
         store_total: only what changed was read, and this is what the whole listing holds.
         rescanned: records of the slice of the whole listing that was read besides the changes.
         rescan_offset: where the next slice begins; None: it stays where it is.
+        is_doubted: more is missing than is believed at once (absences.py).
         since: of changes, the moment after which they were asked for, naive GMT.
     """
 
@@ -37,6 +39,7 @@ class Coverage:
     rescanned: int = 0
     rescan_offset: int | None = None
     since: str | None = None
+    is_doubted: bool = False
 
     @property
     def is_delta(self) -> bool:
@@ -59,6 +62,9 @@ class Coverage:
             children=n_landed + n_missing,
             is_complete=self.is_complete and n_missing == 0,
         )
+
+
+NOTHING_READ: Final = Coverage(scanned=0, total=None, is_complete=None)
 
 
 def sweep_name(listing: str) -> str:
@@ -84,3 +90,13 @@ def rescan_name(listing: Listing) -> str:
 def landed_name(listing: Listing, coverage: Coverage) -> str:
     """Under which name that landed of a listing which counts: all of it, or what changed."""
     return delta_name(listing) if coverage.is_delta else listing.name
+
+
+def absent_name(listing: Listing) -> str:
+    """Under which name the ids land that a whole reading did not show."""
+    return f"{listing.name}:absent"
+
+
+def answers_name(listing: Listing) -> str:
+    """Under which name the store's answers about absent records land."""
+    return f"{listing.name}:answers"

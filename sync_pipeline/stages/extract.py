@@ -22,7 +22,7 @@ from sync_pipeline.settings import SourceSettings
 from sync_pipeline.sources.connections import Connection
 from sync_pipeline.sources.protocol import Listing, Source
 from sync_pipeline.stages.children import read_children
-from sync_pipeline.stages.coverage import Coverage, landed_name
+from sync_pipeline.stages.coverage import NOTHING_READ, Coverage, landed_name
 from sync_pipeline.stages.deltas import (
     Newest,
     known_figures,
@@ -158,4 +158,6 @@ def _done_before(database: Database, queue: Queue) -> Coverage | None:
         row = conn.execute(statement("extract/note"), {"queue_no": queue.queue_no}).fetchone()
     if row is None or row["stage"] == "extract":
         return None
-    return Coverage(**row["extract_note"]["records"])
+    # A queue of changes begins behind this stage.
+    records = row["extract_note"].get("records")
+    return Coverage(**records) if records is not None else NOTHING_READ

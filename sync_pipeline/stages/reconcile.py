@@ -4,8 +4,7 @@ Belongs here: the verdict of one sync, and what makes the next one mend what was
 hand. Does not: mending what differs; that is the next sync.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Final
 
 from psycopg import sql
@@ -15,84 +14,19 @@ from sync_pipeline.entities import Entity
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.queues import Queue, record_activity
-from sync_pipeline.stages.coverage import Coverage, landed_name, sweep_name
+from sync_pipeline.stages.coverage import NOTHING_READ, Coverage, landed_name, sweep_name
+from sync_pipeline.stages.verdict import NO_SYNC, Verdict, judge
 
-_NOTHING: Final = asdict(Coverage(scanned=0, total=None, is_complete=None))
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Both sides of one connection and entity, by id.
-
-    Attributes:
-        total: what the store says it holds; scanned, distinct: what was read of it.
-        ours: live records that we know of this connection.
-        missing: read, but not applied; failed of them have a failed line with the reason.
-        extra: ours, but no longer listed: deleted there, or of another role now.
-        lost: rows of ours that somebody deleted by hand; the next sync makes them again.
-        missing_ids, extra_ids: the first 20.
-        agree: complete, nothing missing, extra or lost. None: nothing to compare, for the sync was
-            filtered or is purged.
-        is_purged: the pages are gone: the queue was opened again long after it was read.
-        is_by_count: only what changed was read: the rest was counted, not compared id by id.
-        is_window: all of a span of time was read; of the rest nothing is said.
-    """
-
-    total: int | None
-    scanned: int
-    distinct: int
-    ours: int
-    missing: int
-    failed: int
-    extra: int
-    lost: int
-    missing_ids: tuple[str, ...]
-    extra_ids: tuple[str, ...]
-    is_complete: bool | None
-    agree: bool | None
-    is_purged: bool = False
-    is_by_count: bool = False
-    is_window: bool = False
-
-    @property
-    def is_whole(self) -> bool:
-        """All of the store was read, and that is proven: what was not seen is not there."""
-        is_part = self.agree is None or self.is_by_count or self.is_window
-        return self.is_complete is True and not is_part
-
-    @property
-    def in_words(self) -> str:
-        """One sentence for people."""
-        if self.is_purged:
-            return "its pages are purged: the next sync compares both sides"
-        if self.agree is None:
-            return "a filtered sync has nothing to compare with the whole store"
-        if self.agree and self.is_window:
-            return f"all {self.distinct} records of the window are here"
-        if self.agree:
-            how = f" by count, {self.scanned} had changed" if self.is_by_count else ""
-            return f"both sides agree: {self.ours} records{how}"
-        parts = [
-            f"{count} {what}"
-            for count, what in (
-                (self.missing, "missing here"),
-                (self.extra, "no longer in the store"),
-                (self.lost, "deleted here by hand"),
-            )
-            if count
-        ]
-        if not self.is_complete:
-            is_short = self.scanned != self.total
-            parts.append(
-                f"{self.scanned} of {self.total} records were read"
-                if is_short
-                else "nothing proves that all were read"
-            )
-        return "both sides differ: " + ", ".join(parts)
+_NOTHING: Final = asdict(NOTHING_READ)
 
 
 def reconcile(database: Database, queue: Queue, entity: Entity) -> Verdict:
-    """Compare the ids of both sides and keep the verdict with the queue and in its activity."""
+    """Compare the ids of both sides and keep the verdict with the queue and in its activity.
+
+    What is no sync is not compared, and keeps none.
+    """
+    if queue.filters.is_beside:
+        return NO_SYNC
     with database.organization(queue.org_id) as conn:
         note = conn.execute(statement("extract/note"), {"queue_no": queue.queue_no}).fetchone()
         assert note is not None  # noqa: S101  (the queue is at hand)
@@ -160,54 +94,6 @@ def _sides(queue: Queue, entity: Entity, found: Coverage) -> dict[str, Any]:
         "guests": entity.guests_name,
         "guest_prefix": entity.guests.id_prefix if entity.guests else None,
     }
-
-
-def judge(
-    row: Mapping[str, Any],
-    *,
-    total: int | None,
-    scanned: int,
-    is_complete: bool | None,
-    is_filtered: bool,
-    is_window: bool = False,
-    is_delta: bool = False,
-) -> Verdict:
-    """The verdict over counted sets. Pure.
-
-    Args:
-        row: n_theirs, n_ours, n_lost, n_missing, n_failed, n_extra, missing_ids, extra_ids,
-            has_pages; of a delta n_own, n_beside and n_disputed as well.
-        total, scanned, is_complete: what the extract proved.
-        is_filtered: only a part was read; then there is nothing to say about the whole.
-        is_window: that part is a span of time, of which all was read.
-        is_delta: only what changed was read; the rest is held against the total.
-    """
-    is_purged = not is_filtered and not row["has_pages"]
-    is_part = is_filtered or is_purged
-    missing, failed, extra = row["n_missing"], row["n_failed"], row["n_extra"]
-    if is_delta and not is_part and total is not None:
-        missing = max(missing, total - row["n_own"])
-        failed = max(failed, min(missing, row["n_disputed"]))
-        extra = max(0, row["n_own"] - row["n_beside"] - total)
-    is_proven_part = is_window and row["has_pages"]
-    differs = bool(missing) if is_part else bool(missing or extra or row["n_lost"])
-    return Verdict(
-        total=total,
-        scanned=scanned,
-        distinct=row["n_theirs"],
-        ours=row["n_ours"],
-        missing=missing,
-        failed=failed,
-        extra=0 if is_part else extra,
-        lost=row["n_lost"],
-        missing_ids=tuple(row["missing_ids"]),
-        extra_ids=() if is_part or is_delta else tuple(row["extra_ids"]),
-        is_complete=is_complete,
-        agree=None if is_part and not is_proven_part else bool(is_complete) and not differs,
-        is_purged=is_purged,
-        is_by_count=is_delta,
-        is_window=is_window,
-    )
 
 
 def _is_own(entity: Entity) -> sql.Composable:

@@ -5,7 +5,7 @@ import pytest
 
 from sync_pipeline.orchestration import checks
 from sync_pipeline.stages.coverage import Coverage
-from sync_pipeline.stages.reconcile import Verdict
+from sync_pipeline.stages.verdict import Verdict
 
 STATES = ("draft", "processing", "done", "failed", "cancelled")
 AGREED = Verdict(

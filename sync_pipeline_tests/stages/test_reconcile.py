@@ -7,8 +7,9 @@ from sync_pipeline.entities import CUSTOMERS
 from sync_pipeline.queue import actions
 from sync_pipeline.queue.attention import needing_attention
 from sync_pipeline.queue.filters import Filters
-from sync_pipeline.stages.reconcile import judge, reconcile
+from sync_pipeline.stages.reconcile import reconcile
 from sync_pipeline.stages.upsert import upsert
+from sync_pipeline.stages.verdict import judge
 from sync_pipeline_tests.factories import (
     apply_records,
     customer,
