@@ -5,6 +5,7 @@
 -- Index: sync_page_pkey (the queue's pages), sync_record_pkey; both are read whole, by hash join.
 -- Why ON CONFLICT: a listing that moves while it is read holds a record twice, and a share that was
 --   made before a crash is made again. A record of the changes and of the slice is taken once.
+-- Why records in dispute: one that is again as it was last applied is in dispute no more.
 -- Why not what was taken back: an undo holds until the record or the mapping changes.
 INSERT INTO sync_line (queue_no, line_no, org_id, external_id, content_hash, payload)
 SELECT %(queue_no)s, record.line_no, %(org_id)s::sync_org_id, record.external_id,
@@ -17,4 +18,8 @@ LEFT JOIN sync_record AS known
     AND known.external_id = record.external_id
 WHERE known.content_hash IS DISTINCT FROM record.content_hash
    OR known.tombstoned_at IS NOT NULL AND known.tombstone_reason IS DISTINCT FROM 'reverted'
+   OR record.external_id IN (
+       SELECT c.external_id FROM sync_conflict AS c
+       WHERE c.connection_id = %(connection_id)s AND c.entity = %(entity)s AND c.state = 'open'
+         AND c.conflict_type = 'DataMismatch' AND NOT c.details ? 'action')
 ON CONFLICT DO NOTHING
