@@ -29,7 +29,7 @@ SELECT
     q.is_full, q.failure_count, q.retry_at, q.last_error_code, q.last_error, q.forced_done_at,
     q.apply_began_at, q.stage_lease_until,
     b.batch_count, b.ended_batch_count, b.recent_count, q.work_began_at,
-    b.deleted_count, q.is_beside
+    b.deleted_count, q.is_beside, q.certificate
 FROM sync_queue AS q
 JOIN sync_connection AS c ON c.connection_id = q.connection_id
 -- OFFSET: computed once, not for every batch.

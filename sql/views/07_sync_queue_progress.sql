@@ -37,7 +37,8 @@ SELECT
     s.total_count AS line_count, s.draft_count, s.processing_count, s.done_count,
     s.cancelled_count, s.created_count, s.updated_count, s.unchanged_count, s.progress,
     s.scanned_count, s.source_total, s.is_complete, s.reconciliation, s.filters,
-    s.lifetime_value_rule, s.last_dagster_run_id, s.created_by, s.created_at, s.finished_at
+    s.lifetime_value_rule, s.last_dagster_run_id, s.created_by, s.created_at, s.finished_at,
+    s.certificate
 FROM sync_queue_status AS s
 -- OFFSET: computed once, not for every page.
 CROSS JOIN LATERAL (
@@ -60,8 +61,10 @@ CROSS JOIN LATERAL (
             sum(p.n_records) FILTER (WHERE p.fetched_at > work.since) AS n_recent
         FROM sync_page AS p
         WHERE p.queue_no = s.queue_no AND s.stage IN ('extract', 'enqueue')
-          -- A highest id only proves a listing, and a slice is read besides: no total counts them.
-          AND right(p.listing, 8) <> ':highest' AND right(p.listing, 7) <> ':rescan'
+          -- A highest id only proves a listing, a slice is read besides, and what is absent was
+          -- not read: no total counts them.
+          AND right(p.listing, 8) NOT IN (':highest', ':answers')
+          AND right(p.listing, 7) NOT IN (':rescan', ':absent')
         GROUP BY p.listing
     ) AS listing
 ) AS page

@@ -7,10 +7,19 @@ Late references are few: entities are synced in the order of what they depend on
 reads a partial index that holds nothing but unresolved rows.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from sync_pipeline.postgres.database import DictConnection
 from sync_pipeline.postgres.statements import statement
+
+# Columns of the entities' tables that are filled in; where a record came before what it names, they
+# say more than was applied, and nobody changed them by hand.
+LATE_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
+    "sales_order": ("customer_id",),
+    "product": ("parent_id",),
+}
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ class Progress:
         items_per_min: of the last minute while open, over all once finished; 0 where nobody works.
         eta_seconds: until the last one at this rate; 0 when finished, None when not known.
         completion_percent: processed_count of total_count.
+        certificate: what the sync proved when it ended (stages.certificate), or None.
     """
 
     queue_id: str
@@ -53,6 +54,7 @@ class Progress:
     is_action_required: bool
     action_required_reason: str | None
     process_count: int
+    certificate: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from sync_pipeline.entities import Entity
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.queues import Queue, record_activity
+from sync_pipeline.stages.certificate import certify
 from sync_pipeline.stages.coverage import NOTHING_READ, Coverage, landed_name, sweep_name
 from sync_pipeline.stages.verdict import NO_SYNC, Verdict, judge
 
@@ -21,7 +22,7 @@ _NOTHING: Final = asdict(NOTHING_READ)
 
 
 def reconcile(database: Database, queue: Queue, entity: Entity) -> Verdict:
-    """Compare the ids of both sides and keep the verdict with the queue and in its activity.
+    """Compare both sides; keep the verdict and the certificate with the queue and in its activity.
 
     What is no sync is not compared, and keeps none.
     """
@@ -78,6 +79,7 @@ def reconcile(database: Database, queue: Queue, entity: Entity) -> Verdict:
                 verdict.in_words,
                 asdict(verdict),
             )
+        certify(conn, queue, entity, verdict, note)
     return verdict
 
 
