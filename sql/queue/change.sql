@@ -5,7 +5,7 @@
 -- Index: sync_batch_pkey (fence), the key of the lines, the target's key, sync_record_pkey.
 -- Reads payload -> '_change', made by SQL: action (update, keep, delete, create), local_id, expect and
 --   values by column, is_whole, base, content_hash, tombstone ('' takes one away), policy,
---   conflict_no, by, why.
+--   conflict_no, conflict_version and conflict_ends (resolved or skipped), by, why.
 -- Why expect: nobody's edit is overwritten that was not seen when the change was made. A field that
 --   is neither what was expected nor what it is to become has moved.
 -- Why rows are locked and written in the order of their keys: overlapping batches would deadlock.
@@ -20,7 +20,8 @@ instruction AS (
     SELECT l.line_no, l.external_id, change.* FROM {line} AS l
     CROSS JOIN LATERAL jsonb_to_record(l.payload -> '_change') AS change (
         action text, local_id uuid, expect jsonb, "values" jsonb, is_whole boolean, base jsonb,
-        content_hash uuid, tombstone text, policy text, conflict_no bigint, "by" text, why text)
+        content_hash uuid, tombstone text, policy text, conflict_no bigint,
+        conflict_version integer, conflict_ends text, "by" text, why text)
     WHERE l.queue_no = %(queue_no)s AND l.line_no BETWEEN %(first_line)s AND %(last_line)s
       AND CASE (SELECT pass FROM batch)
           WHEN 1 THEN l.state IS NULL ELSE coalesce(l.state = 'draft', false) END
@@ -30,7 +31,8 @@ instruction AS (
 current AS (
     SELECT i.*, stands.id AS current_id, stands.ours, stands.contents,
         known.local_id AS known_id, known.base AS known_base, known.content_hash AS known_hash,
-        known.tombstoned_at, known.tombstone_reason
+        known.tombstoned_at, known.tombstone_reason,
+        i.conflict_no IS NOT NULL AND conflict.version IS NULL AS is_decided_anew
     FROM instruction AS i
     LEFT JOIN LATERAL (
         SELECT t.id, {ours} AS ours, to_jsonb(t) AS contents FROM {target} AS t
@@ -44,6 +46,13 @@ current AS (
           AND r.external_id = i.external_id
         FOR NO KEY UPDATE
     ) AS known ON true
+    -- Open, and as it was when it was decided about: a sync may have met the record since.
+    LEFT JOIN LATERAL (
+        SELECT c.version FROM sync_conflict AS c
+        WHERE c.conflict_no = i.conflict_no AND c.state = 'open'
+          AND c.version = coalesce(i.conflict_version, c.version)
+        FOR NO KEY UPDATE
+    ) AS conflict ON true
     OFFSET 0
 ),
 compared AS (
@@ -68,11 +77,12 @@ resulted AS (
         c.*,
         CASE
             WHEN c.current_id IS NULL AND c.action = 'update' THEN 'change.target_gone'
-            WHEN c.moved <> '{{}}' AND c.is_whole THEN 'change.moved'
+            WHEN c.is_decided_anew OR c.moved <> '{{}}' AND c.is_whole THEN 'change.moved'
             WHEN c.moved <> '{{}}' THEN 'conflict.data_mismatch'
             WHEN c.action = 'create' AND c.current_id IS NOT NULL THEN 'change.exists'
         END AS code,
         CASE
+            WHEN c.is_decided_anew THEN NULL
             WHEN c.action = 'create' THEN 'create'
             WHEN c.action = 'delete' AND c.current_id IS NOT NULL AND c.moved = '{{}}'
                 AND coalesce(c.policy, 'keep') <> 'keep' THEN 'delete'
@@ -97,7 +107,8 @@ outcome AS MATERIALIZED (
         CASE r.code
             WHEN 'change.target_gone' THEN 'our row was deleted since'
             WHEN 'change.exists' THEN 'our row is there already'
-            WHEN 'change.moved' THEN 'changed since it was decided: ' || array_to_string(r.moved, ', ')
+            WHEN 'change.moved' THEN 'changed since it was decided: '
+                || coalesce(nullif(array_to_string(r.moved, ', '), ''), 'what is in dispute')
             WHEN 'conflict.data_mismatch' THEN CASE r.action
                 WHEN 'delete' THEN 'to be deleted, but edited here: '
                 ELSE 'changed since, and left as it is: ' END || array_to_string(r.moved, ', ')
@@ -207,7 +218,9 @@ disputed AS (
 decided AS (
     UPDATE sync_conflict AS c
     SET updated_at = now(), resolution_queue_no = %(queue_no)s,
-        state = CASE WHEN o.code IS NULL THEN 'resolved' ELSE c.state END,
+        state = CASE WHEN o.code IS NULL THEN coalesce(o.conflict_ends, 'resolved') ELSE c.state END,
+        strategy = CASE WHEN o.code IS NULL AND o.conflict_ends = 'skipped' THEN 'Skip'
+                        ELSE c.strategy END,
         resolved_at = CASE WHEN o.code IS NULL THEN now() ELSE c.resolved_at END,
         resolved_by = CASE WHEN o.code IS NULL THEN o.by ELSE c.resolved_by END,
         resolution = CASE WHEN o.code IS NULL THEN o.why ELSE c.resolution END,

@@ -1,0 +1,59 @@
+-- Make a change line of every chosen conflict: what somebody decided about it.
+-- Caller: queue.conflicts.resolving, in the transaction that opens the queue, after hold.sql and
+--   refresh.sql. Composed: chosen.sql. Index: as there.
+-- `merged` holds what merges by itself, and ours where there is a dispute. Over it goes theirs of the
+--   chosen fields (all that are in dispute, or those named), and what was typed.
+-- Why expect is the whole row as it was shown, and the version: who decided saw these, and no others.
+-- Of a record that is gone there (a deletion) theirs is to go, ours to stay and never be asked about again.
+-- Why skipping takes over the hash alone: the same content is quiet, and a changed one is compared with
+--   what both sides last had.
+INSERT INTO sync_line (queue_no, line_no, org_id, external_id, content_hash, payload)
+SELECT %(queue_no)s, row_number() OVER (ORDER BY decided.conflict_no), decided.org_id,
+    decided.external_id,
+    coalesce(decided.content_hash::uuid, '00000000-0000-0000-0000-000000000000'),
+    jsonb_build_object('_change', jsonb_build_object(
+        'action', CASE
+            WHEN %(decision)s = 'skip' OR decided.is_deletion AND %(decision)s <> 'source'
+                THEN 'keep'
+            WHEN decided.is_deletion THEN 'delete'
+            WHEN differing.values IS NULL THEN 'keep' ELSE 'update' END,
+        'local_id', decided.details ->> 'local_id',
+        'expect', decided.details -> 'ours',
+        'values', CASE
+            WHEN %(decision)s = 'skip' THEN '{{}}'
+            WHEN decided.is_deletion THEN coalesce(decided.change -> 'values', '{{}}')
+            ELSE coalesce(differing.values, '{{}}') END,
+        'is_whole', true,
+        'base', CASE WHEN %(decision)s <> 'skip' THEN decided.details #> '{{settles,base}}' END,
+        'content_hash', decided.content_hash,
+        'tombstone', CASE WHEN decided.is_deletion AND %(decision)s <> 'skip'
+                          THEN decided.change ->> 'tombstone' END,
+        'policy', decided.change ->> 'policy',
+        'conflict_no', decided.conflict_no,
+        'conflict_version', decided.version,
+        'conflict_ends', CASE %(decision)s WHEN 'skip' THEN 'skipped' ELSE 'resolved' END,
+        'by', %(by)s::text,
+        'why', %(why)s::text))
+FROM (
+    SELECT c.*, c.details -> 'change' AS change,
+        coalesce(c.details ->> 'action' = 'delete', false) AS is_deletion,
+        c.details #>> '{{settles,content_hash}}' AS content_hash
+    FROM ({chosen}) AS c
+    -- A row that is gone is made again by the next sync: there is nothing to decide about. A record
+    -- that is gone has no fields to choose from.
+    WHERE EXISTS (SELECT FROM {target} AS t WHERE t.id = (c.details ->> 'local_id')::uuid)
+      AND NOT (%(decision)s = 'fields' AND coalesce(c.details ->> 'action' = 'delete', false))
+) AS decided
+LEFT JOIN LATERAL (
+    SELECT jsonb_object_agg(field.key, field.value) AS "values"
+    FROM jsonb_each(
+        decided.details -> 'merged'
+        || coalesce((
+            SELECT jsonb_object_agg(taken.key, taken.value)
+            FROM jsonb_each(CASE jsonb_typeof(decided.details -> 'theirs') WHEN 'object'
+                THEN decided.details -> 'theirs' ELSE '{{}}' END) AS taken
+            WHERE CASE %(decision)s WHEN 'source' THEN decided.details -> 'fields' ? taken.key
+                       ELSE taken.key = ANY (%(fields)s::text[]) END), '{{}}')
+        || %(values)s::jsonb) AS field
+    WHERE field.value <> decided.details -> 'ours' -> field.key
+) AS differing ON NOT decided.is_deletion

@@ -1,0 +1,45 @@
+-- Bring our side of open conflicts up to date: who is shown one sees the row as it is, and who decides
+--   about it names that version.
+-- Caller: queue.conflicts.reading (one), queue.conflicts.resolving (all that are decided about).
+-- Composed per entity: its table; chosen.sql. Index: as there, sync_connection_pkey, the target's key.
+-- What a sync disputed is judged anew, as complete.sql does. What an undo or a deletion disputed stays
+--   in dispute: base there is what was expected, and no policy has a say.
+-- A row that is gone is left: the next sync of its record makes it again.
+WITH live AS (
+    SELECT c.conflict_no, c.details, c.details ? 'change' AS is_of_change,
+        row.ours, judged.merged, judged.disputed
+    FROM ({chosen}) AS c
+    JOIN sync_connection AS k ON k.connection_id = c.connection_id
+    CROSS JOIN LATERAL (
+        SELECT (SELECT jsonb_object_agg(key, to_jsonb(t) -> key)
+                FROM jsonb_object_keys(c.details -> 'ours') AS key) AS ours
+        FROM {target} AS t WHERE t.id = (c.details ->> 'local_id')::uuid
+    ) AS row
+    LEFT JOIN LATERAL (
+        SELECT m.merged, m.disputed
+        FROM sync_merge(nullif(c.details -> 'base', 'null'), row.ours, c.details -> 'theirs',
+            %(policies)s::jsonb || coalesce(k.options -> 'policies' -> c.entity, '{{}}'), NULL) AS m
+        WHERE NOT c.details ? 'change'
+    ) AS judged ON true
+    WHERE c.conflict_type = 'DataMismatch' AND c.state = 'open'
+      AND row.ours <> c.details -> 'ours'
+)
+UPDATE sync_conflict AS c
+SET version = c.version + 1, updated_at = now(),
+    details = c.details || jsonb_build_object(
+        'ours', live.ours,
+        'merged', CASE WHEN live.is_of_change THEN live.ours ELSE live.merged END,
+        'theirs', CASE WHEN live.is_of_change AND jsonb_typeof(c.details -> 'theirs') = 'object'
+                       THEN (SELECT live.ours || coalesce(jsonb_object_agg(
+                                 field.key, c.details -> 'theirs' -> field.key), '{{}}')
+                             FROM jsonb_object_keys(c.details -> 'fields') AS field (key))
+                       ELSE c.details -> 'theirs' END,
+        'fields', (
+            SELECT coalesce(jsonb_object_agg(name, CASE WHEN live.is_of_change
+                THEN c.details -> 'fields' -> name || jsonb_build_object('ours', live.ours -> name)
+                ELSE jsonb_build_object('base', c.details -> 'base' -> name,
+                    'ours', live.ours -> name, 'theirs', c.details -> 'theirs' -> name) END), '{{}}')
+            FROM unnest(CASE WHEN live.is_of_change
+                THEN ARRAY(SELECT jsonb_object_keys(c.details -> 'fields'))
+                ELSE live.disputed END) AS name))
+FROM live WHERE c.conflict_no = live.conflict_no
