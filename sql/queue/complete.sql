@@ -91,7 +91,8 @@ disputed AS (
             -- What the record is taken to have once somebody has decided, either way.
             'settles', jsonb_build_object('base', theirs, 'content_hash', content_hash))
         END
-    FROM outcome WHERE result = 'failed' AND NOT is_retried
+    -- What moved since a preview is no conflict: the next preview shows it.
+    FROM outcome WHERE result = 'failed' AND NOT is_retried AND code <> 'preview.moved'
     ON CONFLICT (connection_id, entity, external_id, conflict_type) WHERE state = 'open'
     DO UPDATE SET queue_no = EXCLUDED.queue_no, line_no = EXCLUDED.line_no,
         message = EXCLUDED.message, details = EXCLUDED.details, updated_at = now(),
@@ -127,12 +128,22 @@ audited AS (
         FROM jsonb_each(o.final) AS new
         WHERE o.result = 'updated' AND new.value <> o.ours -> new.key
     ) AS difference ON o.result = 'updated'
-    -- Fields in which our row is not what the record says, because of an edit here.
+    -- kept: fields in which our row is not what the record says, because of an edit here; base: what
+    -- the record was taken to have in those whose edit gave way, for who takes it back.
     LEFT JOIN LATERAL (
-        SELECT jsonb_build_object('kept', jsonb_agg(field.key ORDER BY field.key)) AS details
-        FROM jsonb_each(o.merged) AS field
-        WHERE field.value <> o.theirs -> field.key
-        HAVING count(*) > 0
+        SELECT CASE WHEN edited.names IS NULL THEN '{{}}'
+                    ELSE jsonb_build_object('kept', edited.names) END
+            || CASE WHEN edited.base IS NULL THEN '{{}}'
+                    ELSE jsonb_build_object('base', edited.base) END AS details
+        FROM (
+            SELECT jsonb_agg(field.key ORDER BY field.key)
+                    FILTER (WHERE field.value <> o.theirs -> field.key) AS names,
+                jsonb_object_agg(field.key, o.base -> field.key)
+                    FILTER (WHERE field.value <> o.ours -> field.key
+                        AND o.base -> field.key <> o.ours -> field.key) AS base
+            FROM jsonb_each(o.merged) AS field
+        ) AS edited
+        WHERE edited.names IS NOT NULL OR edited.base IS NOT NULL
     ) AS kept ON o.merged IS NOT NULL
 ),
 tally AS MATERIALIZED (

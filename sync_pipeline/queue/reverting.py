@@ -1,0 +1,181 @@
+"""Taking one queue back: from the audit of what it did to a queue of changes that undoes it.
+
+Belongs here: whether a queue can be taken back, and opening the queue that does. Does not: showing
+what would happen (revert_preview.py), what a line does (sql/queue/change.sql), working it.
+
+The lines are made in the transaction that opens the queue, by one statement: a stop leaves nothing
+or all of it, and what is left then goes on like any other queue.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from sync_pipeline.entities import Entity, entity_of
+from sync_pipeline.entities.references import LATE_COLUMNS
+from sync_pipeline.errors import InputError
+from sync_pipeline.postgres.database import Database, DictConnection
+from sync_pipeline.postgres.statements import statement
+from sync_pipeline.queue.filters import Filters
+from sync_pipeline.queue.opening import open_beside
+from sync_pipeline.queue.queues import Queue, queue_status, record_activity, reload
+from sync_pipeline.settings import QueueSettings
+from sync_pipeline.sources.connections import find_connection
+
+_ANALYZE_FROM_LINES: Final = 5_000
+
+
+class RevertImpossibleError(InputError):
+    """There is nothing of the queue to take back, not yet or not any more; nothing was done."""
+
+    code = "revert.impossible"
+
+
+@dataclass(frozen=True)
+class Reverting:
+    """A queue that takes another one back.
+
+    Attributes:
+        is_new: False: it was taken back before, by this very queue.
+        n_lines: records that it is about.
+    """
+
+    queue: Queue
+    reverted: Queue
+    is_new: bool
+    n_lines: int
+
+
+def revert(
+    database: Database,
+    reverted: Queue,
+    *,
+    by: str,
+    reason: str | None = None,
+    settings: QueueSettings,
+) -> Reverting:
+    """Open the queue that takes one back, or return the one that does already.
+
+    Args:
+        by: who wants it; reason: why. Both are kept with every change.
+        settings: batch size and tries of the new queue.
+
+    Raises:
+        RevertImpossibleError: it is unfinished, changed nothing, or its audit is purged.
+    """
+    connection = find_connection(database, reverted.connection)
+    entity = entity_of(reverted.source_system, reverted.entity)
+    why = f"taking back queue {reverted.id}" + (f": {reason}" if reason else "")
+    with database.organization(reverted.org_id) as conn:
+        audited = require_revertible(conn, reverted)
+        queue, is_new = open_beside(
+            conn,
+            connection,
+            reverted.entity,
+            filters=Filters(reverts=str(reverted.id)),
+            settings=settings,
+            created_by=by,
+            idempotency_key=_key(conn, reverted),
+        )
+        if is_new:
+            _make_lines(conn, queue, entity, reverted, above=audited["above"], by=by, why=why)
+            said = f"{by} takes it back, in queue {queue.id}" + (f": {reason}" if reason else "")
+            record_activity(conn, reverted, "queue_reverted", "info", said)
+        n_lines = int(queue_status(conn, queue.queue_no)["total_count"])
+    if is_new and n_lines >= _ANALYZE_FROM_LINES:
+        with database.owner() as owned:
+            owned.execute("ANALYZE sync_batch")
+    return Reverting(reload(database, queue), reverted, is_new, n_lines)
+
+
+def require_revertible(conn: DictConnection, reverted: Queue) -> dict[str, Any]:
+    """What the audit holds of a queue: n_lines, and above, over all of its lines' numbers.
+
+    Raises:
+        RevertImpossibleError: as `revert`.
+    """
+    status = queue_status(conn, reverted.queue_no)
+    if reverted.filters.preview:
+        raise RevertImpossibleError(f"{reverted.id} is a preview: it changed nothing.")
+    if status["stage"] != "finished":
+        raise RevertImpossibleError(
+            f"{reverted.id} is not finished: it stands at {status['stage']}.",
+            remedy=f"Let it finish, or cancel it: sync-pipeline cancel {reverted.id}. What it "
+            "did until then can be taken back.",
+        )
+    audited = conn.execute(statement("revert/audit"), {"queue_no": reverted.queue_no}).fetchone()
+    assert audited is not None  # noqa: S101  (an aggregate has a row)
+    n_changed = sum(int(status[f"{name}_count"]) for name in ("created", "updated", "deleted"))
+    if audited["n_lines"] < n_changed:
+        raise RevertImpossibleError(
+            f"What {reverted.id} did is purged: the audit holds {audited['n_lines']} of its "
+            f"{n_changed} changes.",
+            remedy="Bring the records back by hand, or from a backup of the database.",
+        )
+    if not audited["n_lines"]:
+        raise RevertImpossibleError(f"{reverted.id} changed nothing of ours.")
+    return audited
+
+
+def instructions(
+    reverted: Queue, entity: Entity, *, by: str, why: str
+) -> tuple[sql.SQL, dict[str, Any]]:
+    """`revert/instructions.sql`, which gives (line_no, external_id, change), and its parameters."""
+    values = {
+        "reverted_no": reverted.queue_no,
+        "connection_id": reverted.connection_id,
+        "entity": reverted.entity,
+        "late_columns": list(LATE_COLUMNS.get(entity.target, ())),
+        "is_sync": not reverted.filters.is_change,
+        "by": by,
+        "why": why,
+    }
+    return sql.SQL(statement("revert/instructions")), values
+
+
+def _make_lines(
+    conn: DictConnection,
+    queue: Queue,
+    entity: Entity,
+    reverted: Queue,
+    *,
+    above: int,
+    by: str,
+    why: str,
+) -> None:
+    """Make the lines and batches of a new queue."""
+    text, values = instructions(reverted, entity, by=by, why=why)
+    place = {"queue_no": queue.queue_no, "org_id": queue.org_id}
+    made = conn.execute(
+        sql.SQL(statement("revert/lines")).format(instructions=text.format()),
+        values | place | {"above": above},
+    ).rowcount
+    conn.execute(statement("enqueue/batches"), place | {"batch_size": queue.batch_size})
+    conn.execute(
+        statement("enqueue/counted"),
+        {
+            "queue_no": queue.queue_no,
+            "scanned_count": 0,
+            "unchanged_count": 0,
+            "note": Jsonb({"enqueued": {"lines": made}}),
+        },
+    )
+    record_activity(
+        conn, queue, "revert_made", "success", f"{made} records to take back, by {by}: {why}"
+    )
+
+
+def _key(conn: DictConnection, reverted: Queue) -> str:
+    """One revert for a queue; where one was cancelled, another."""
+    row = conn.execute(
+        statement("revert/cancelled"),
+        {
+            "connection_id": reverted.connection_id,
+            "entity": reverted.entity,
+            "queue_id": str(reverted.id),
+        },
+    ).fetchone()
+    cancelled = int(row["n_cancelled"]) if row else 0
+    return f"revert:{reverted.id}" + (f":{cancelled + 1}" if cancelled else "")
