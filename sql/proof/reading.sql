@@ -9,8 +9,8 @@ SELECT q.queue_no, q.id::text AS queue_id, q.created_at, q.lifetime_value_rule, 
 FROM sync_queue AS q
 WHERE q.connection_id = %(connection_id)s AND q.entity = %(entity)s
   AND (q.queue_no = %(reading_no)s OR %(reading_no)s::bigint IS NULL AND NOT q.is_beside
-       AND q.filters = '{}')
-  AND q.is_complete AND q.stage IN ('apply', 'finished')
+       AND q.filters - 'deletion_limit_percent' = '{}' AND q.extract_note ? 'salt')
+  AND q.is_complete
   AND q.extract_note -> 'records' ->> 'store_total' IS NULL
   AND EXISTS (SELECT FROM sync_page AS p
               WHERE p.queue_no = q.queue_no AND p.listing = %(listing)s)

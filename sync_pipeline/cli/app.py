@@ -43,6 +43,7 @@ _COMMANDS = {
     "health": ("health", "Is everything well: database, queues, Dagster, stores. For monitors."),
     "metrics": ("metrics", "Serve metrics for Prometheus."),
     "purge": ("purge", "Drop finished syncs, landed pages and Dagster's runs past their time."),
+    "verify": ("verify", "Prove again that both sides are equal, and list where they are not."),
     "report": ("report", "What a store sold and to whom, stock below zero, what failed and why."),
     "explain": ("explain", "Why a record is as it is: every line, change and conflict."),
 }

@@ -4,8 +4,9 @@ Belongs here: layout, pure. Does not: a moment of one that is followed (live_vie
 (queue/progress.py), printing (status.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -91,9 +92,21 @@ def _facts(now: Standing) -> list[tuple[str, str]]:
     if now.finished_at is not None:
         took = (now.finished_at - now.created_at).total_seconds()
         rows.append(("finished", f"{moment(now.finished_at)} UTC, after {duration(took)}"))
+    if it.certificate is not None:
+        holds = {True: "holds", False: "does not hold", None: "proves no whole"}
+        rows.append(("certificate", f"{holds[it.certificate['holds']]}{_digest(it.certificate)}"))
     if now.dagster_run_id:
         rows.append(("Dagster run", now.dagster_run_id))
     return rows
+
+
+def _digest(certificate: Mapping[str, Any]) -> str:
+    """What was compared by content; empty where nothing was."""
+    theirs, ours = certificate["theirs_digest"], certificate["ours_digest"]
+    if certificate["scope"] == "purged":
+        return ""
+    sides = f"digest {theirs}" if theirs == ours else f"digests {theirs} there, {ours} here"
+    return f": {number(certificate['theirs_count'])} by {sides}"
 
 
 def _read(now: Standing) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sync_pipeline.cli import output
 from sync_pipeline.cli.output import duration, number, said, show
 from sync_pipeline.cli.progress_bar import STAGE_WORDS
+from sync_pipeline.cli.proof_view import certificate_line
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.progress import FailedLine, Milestone, failed_lines, milestones
 from sync_pipeline.queue.queues import find_queue
@@ -44,6 +45,7 @@ def as_document(report: "SyncReport") -> dict[str, Any]:
         "stage_seconds": {name: round(value, 3) for name, value in report.stage_seconds.items()},
         "agree": report.verdict.agree if report.verdict else None,
         "reconciliation": asdict(report.verdict) if report.verdict else None,
+        "certificate": report.status.get("certificate"),
     }
     if not is_success(report):
         document["error"] = {
@@ -117,6 +119,8 @@ def _findings(report: "SyncReport", entity: str, happened: list[Milestone]) -> l
     ]
     lines += [sentence for sentence in rules[-1:] if sentence]
     lines += [_sentence(one.message) for one in happened if one.activity_type in _WORTH_SAYING]
+    if certificate := report.status.get("certificate"):
+        lines.append(certificate_line(certificate))
     return lines
 
 

@@ -180,14 +180,17 @@ def reconciled_asset(entity: Entity) -> dg.AssetsDefinition:
             began = time.monotonic()
             verdict = reconcile(work.database, work.queue, entity)
             seconds = time.monotonic() - began
+            status = figures.status_of(work)
+            certificate = status["certificate"]
             return result(
                 work,
                 "sync_record",
                 verdict.ours,
-                shown.verdict_metadata(verdict, figures.status_of(work), figures.totals(work))
+                shown.verdict_metadata(verdict, status, figures.totals(work))
+                | shown.certificate_metadata(certificate)
                 | shown.rate_metadata("records", verdict.distinct, seconds)
                 | shown.store_links(work.connection),
-                [checks.both_sides_agree(verdict)],
+                [checks.both_sides_agree(verdict), checks.certificate_holds(certificate)],
             )
 
     return reconciled

@@ -12,6 +12,8 @@ made by the asset it belongs to, from the numbers of that very run.
     both_sides_agree       warns when every difference has its reason (a failed line, a row deleted
                                    by hand, a record that left the store, incomplete reading);
                                    errs when one has none
+    certificate_holds      warns and errs likewise, of content: digests of ids and content hashes of
+                                   both sides, made anew from what was read and what was applied
 """
 
 from collections.abc import Mapping
@@ -61,7 +63,12 @@ def reconciled_specs(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
             "both_sides_agree",
             asset=key,
             description="Every record of the store is ours, and every live one of ours is there.",
-        )
+        ),
+        dg.AssetCheckSpec(
+            "certificate_holds",
+            asset=key,
+            description="What was read and what was applied are the same, by a digest of content.",
+        ),
     ]
 
 
@@ -136,6 +143,28 @@ def both_sides_agree(verdict: Verdict) -> dg.AssetCheckResult:
             "missing_with_reason": verdict.failed,
             "extra": verdict.extra,
             "lost": verdict.lost,
+        },
+    )
+
+
+def certificate_holds(certificate: Mapping[str, Any] | None) -> dg.AssetCheckResult:
+    """Whether a sync is proven; an error when a difference has no known reason.
+
+    Args:
+        certificate: as it is kept with the queue; None of what is no sync.
+    """
+    made = certificate or {"holds": None, "is_explained": True, "verdict": "it is no sync"}
+    return dg.AssetCheckResult(
+        check_name="certificate_holds",
+        passed=made["holds"] is not False,
+        severity=dg.AssetCheckSeverity.WARN
+        if made["is_explained"]
+        else dg.AssetCheckSeverity.ERROR,
+        description=made["verdict"],
+        metadata={
+            name: made[name]
+            for name in ("scope", "theirs_count", "theirs_digest", "ours_count", "ours_digest")
+            if name in made
         },
     )
 

@@ -22,15 +22,11 @@ from sync_pipeline.stages.verdict import Verdict
 
 Metadata = dict[str, dg.MetadataValue[Any]]
 
-_CERTIFICATE: Final = (
-    "scanned",
-    "total",
-    "distinct",
-    "unchanged",
-    "created",
-    "updated",
-    "failed",
-    "conflicts",
+# In the order in which people check them.
+_CERTIFIED: Final = (
+    *("scope", "source_total", "scanned", "distinct", "unchanged", "created", "updated", "deleted"),
+    *("failed", "cancelled", "superseded", "conflicted", "open_conflicts", "drifted"),
+    *("theirs_count", "ours_count", "theirs_digest", "ours_digest"),
 )
 
 
@@ -126,7 +122,7 @@ def outcome_metadata(outcome: Outcome, status: Mapping[str, Any], totals: Totals
 
 
 def verdict_metadata(verdict: Verdict, status: Mapping[str, Any], totals: Totals) -> Metadata:
-    """The certificate of the sync: every number that proves it, to plot and to read."""
+    """Both sides' ids held against each other, to plot and to read."""
     numbers: dict[str, int | None] = {
         "scanned": verdict.scanned,
         "total": verdict.total,
@@ -144,14 +140,38 @@ def verdict_metadata(verdict: Verdict, status: Mapping[str, Any], totals: Totals
     }
     found = _ints(numbers | sides) | {
         "verdict": dg.MetadataValue.text(verdict.in_words),
-        "certificate": dg.MetadataValue.md(
-            numbers_table([(name, numbers[name]) for name in _CERTIFICATE])
-        ),
     }
     for name, ids in (("missing_ids", verdict.missing_ids), ("extra_ids", verdict.extra_ids)):
         if ids:
             found[name] = dg.MetadataValue.text(", ".join(ids))
     return found
+
+
+def certificate_metadata(certificate: Mapping[str, Any] | None) -> Metadata:
+    """What the sync proved: the digests of both sides, and every number beside them.
+
+    Args:
+        certificate: as it is kept with the queue; None of what is no sync.
+    """
+    if certificate is None:
+        return {}
+    named = (
+        *((f"tombstoned, {reason}", count) for reason, count in certificate["tombstoned"].items()),
+        *((f"not compared, {reason}", count) for reason, count in certificate["set_aside"].items()),
+        *(
+            (f"{kind}, {reason}", count)
+            for kind, by_reason in certificate["differences"].items()
+            for reason, count in by_reason.items()
+        ),
+    )
+    rows = [(name, certificate[name]) for name in _CERTIFIED if certificate[name] is not None]
+    drifted = {"drifted": certificate["drifted"]}
+    return _ints(drifted) | {
+        "certificate": dg.MetadataValue.md(numbers_table([*rows, *named])),
+        "certificate_verdict": dg.MetadataValue.text(certificate["verdict"]),
+        "theirs_digest": dg.MetadataValue.text(certificate["theirs_digest"]),
+        "ours_digest": dg.MetadataValue.text(certificate["ours_digest"]),
+    }
 
 
 def _ints(counts: Mapping[str, int | None]) -> Metadata:

@@ -134,6 +134,7 @@ class TestASync:
             "counters_equal_lines": True,
             "no_line_left_behind": True,
             "both_sides_agree": True,
+            "certificate_holds": True,
         }
 
     def test_when_it_ends_then_the_last_observation_has_the_whole_count(self, story):
