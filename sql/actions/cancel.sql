@@ -1,6 +1,6 @@
 -- Cancel what is not done and close the queue; what is done stays done, what failed stays failed.
 -- Caller: queue.actions.cancel, after actions/hold.sql.
--- Index: sync_batch_open_idx, sync_line_written_idx, sync_queue_pkey.
+-- Index: sync_batch_open_idx, sync_line_written_idx, sync_conflict_queue_idx, sync_queue_pkey.
 -- Why token + 1: a worker that holds one of the batches is refused when it completes it.
 WITH batch AS (
     UPDATE sync_batch
@@ -12,6 +12,11 @@ WITH batch AS (
 line AS (
     UPDATE sync_line SET state = 'cancelled'
     WHERE queue_no = %(queue_no)s AND state IS NOT NULL AND state = 'draft'
+),
+-- Nothing tries them again by itself any more.
+conflict AS (
+    UPDATE sync_conflict SET strategy = 'Manual', next_try_at = NULL, updated_at = now()
+    WHERE queue_no = %(queue_no)s AND state = 'open' AND strategy = 'AutoRetry'
 )
 UPDATE sync_queue
 SET cancelled_at = now(), stage = 'finished', finished_at = now(), is_paused = false,

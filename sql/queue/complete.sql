@@ -73,15 +73,17 @@ recovered AS (
 disputed AS (
     INSERT INTO sync_conflict AS conflict (
         org_id, connection_id, entity, external_id, queue_no, line_no, conflict_type, message,
-        details)
+        strategy, tries, next_try_at, details)
     SELECT %(org_id)s::sync_org_id, %(connection_id)s, %(entity)s, external_id, %(queue_no)s,
         line_no,
         CASE WHEN code LIKE 'duplicate.%%' THEN 'DuplicateKey'
              WHEN code LIKE 'queue.%%' THEN 'RetryExhausted'
              WHEN code = 'conflict.data_mismatch' THEN 'DataMismatch'
              ELSE 'ValidationError' END,
-        reason,
-        CASE WHEN code <> 'conflict.data_mismatch' THEN jsonb_build_object('code', code)
+        reason, CASE WHEN is_retried THEN 'AutoRetry' ELSE 'Manual' END, error_count + 1,
+        CASE WHEN is_retried THEN now() + make_interval(secs => %(backoff_seconds)s) END,
+        CASE WHEN code <> 'conflict.data_mismatch'
+             THEN jsonb_build_object('code', code, 'content_hash', content_hash)
         ELSE jsonb_build_object(
             'code', code, 'local_id', current_id, 'fields', (
                 SELECT jsonb_object_agg(field, jsonb_build_object(
@@ -92,17 +94,28 @@ disputed AS (
             'settles', jsonb_build_object('base', theirs, 'content_hash', content_hash))
         END
     -- What moved since a preview is no conflict: the next preview shows it.
-    FROM outcome WHERE result = 'failed' AND NOT is_retried AND code <> 'preview.moved'
+    FROM outcome AS failed
+    WHERE result = 'failed' AND (NOT is_retried OR code LIKE 'duplicate.%%')
+      -- Somebody skipped it, and the record is the same still.
+      AND NOT EXISTS (
+          SELECT FROM sync_conflict AS skipped
+          WHERE skipped.connection_id = %(connection_id)s AND skipped.entity = %(entity)s
+            AND skipped.external_id = failed.external_id AND skipped.state = 'skipped'
+            AND skipped.details ->> 'code' = failed.code
+            AND skipped.details ->> 'content_hash' = failed.content_hash::text) AND code <> 'preview.moved'
     ON CONFLICT (connection_id, entity, external_id, conflict_type) WHERE state = 'open'
     DO UPDATE SET queue_no = EXCLUDED.queue_no, line_no = EXCLUDED.line_no,
         message = EXCLUDED.message, details = EXCLUDED.details, updated_at = now(),
+        strategy = EXCLUDED.strategy, tries = EXCLUDED.tries, next_try_at = EXCLUDED.next_try_at,
         version = conflict.version
             + CASE WHEN conflict.details IS DISTINCT FROM EXCLUDED.details THEN 1 ELSE 0 END
 ),
 settled AS (
     UPDATE sync_conflict AS conflict
     SET state = 'resolved', resolved_at = now(), resolved_by = 'sync',
-        resolution = 'a later sync applied the record', updated_at = now()
+        next_try_at = NULL, updated_at = now(),
+        resolution = CASE conflict.strategy WHEN 'AutoRetry' THEN 'went well when it was tried again'
+                     ELSE 'a later sync applied the record' END
     FROM outcome AS o
     WHERE conflict.connection_id = %(connection_id)s AND conflict.entity = %(entity)s
       AND conflict.external_id = o.external_id AND conflict.state = 'open'

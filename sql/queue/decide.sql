@@ -181,7 +181,7 @@ outcome AS MATERIALIZED (
                    'duplicate.claimed')
             -- A row that was deleted by hand is made again by the second try: always allowed.
             AND e.error_count < CASE e.code WHEN 'queue.target_gone'
-                THEN greatest(%(max_retries)s, 1) ELSE %(max_retries)s END AS is_retried,
+                THEN greatest(%(max_retries)s, 1) ELSE %(key_retries)s END AS is_retried,
         CASE e.code
             WHEN 'duplicate.same_batch'
                 THEN 'another record of this sync has the same key: ' || e.match_key

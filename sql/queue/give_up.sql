@@ -16,7 +16,8 @@ written AS (
     FROM batch
     WHERE l.queue_no = %(queue_no)s AND l.line_no BETWEEN batch.first_line AND batch.last_line
       AND CASE WHEN batch.pass = 1 THEN l.state IS NULL ELSE coalesce(l.state = 'draft', false) END
-    RETURNING l.line_no, l.external_id, l.state = 'draft' AS is_retried, l.error_count
+    RETURNING l.line_no, l.external_id, l.content_hash, l.state = 'draft' AS is_retried,
+        l.error_count
 ),
 audited AS (
     INSERT INTO sync_activity (
@@ -28,16 +29,28 @@ audited AS (
     FROM written
 ),
 disputed AS (
-    INSERT INTO sync_conflict (
+    INSERT INTO sync_conflict AS conflict (
         org_id, connection_id, entity, external_id, queue_no, line_no, conflict_type, message,
-        details)
+        strategy, tries, next_try_at, details)
     SELECT %(org_id)s::sync_org_id, %(connection_id)s, %(entity)s, external_id, %(queue_no)s,
         line_no, %(conflict_type)s, %(message)s,
-        jsonb_build_object('code', %(code)s::text, 'tries', error_count)
-    FROM written WHERE NOT is_retried
+        CASE WHEN is_retried THEN 'AutoRetry' ELSE 'Manual' END, error_count,
+        CASE WHEN is_retried THEN now() + make_interval(secs => %(backoff_seconds)s) END,
+        jsonb_build_object('code', %(code)s::text, 'tries', error_count,
+            'content_hash', content_hash)
+    FROM written
+    WHERE (NOT is_retried OR %(conflict_type)s = 'DuplicateKey')
+      -- Somebody skipped it, and the record is the same still.
+      AND NOT EXISTS (
+          SELECT FROM sync_conflict AS skipped
+          WHERE skipped.connection_id = %(connection_id)s AND skipped.entity = %(entity)s
+            AND skipped.external_id = written.external_id AND skipped.state = 'skipped'
+            AND skipped.details ->> 'code' = %(code)s
+            AND skipped.details ->> 'content_hash' = written.content_hash::text)
     ON CONFLICT (connection_id, entity, external_id, conflict_type) WHERE state = 'open'
     DO UPDATE SET queue_no = EXCLUDED.queue_no, line_no = EXCLUDED.line_no,
-        message = EXCLUDED.message, details = EXCLUDED.details, updated_at = now()
+        message = EXCLUDED.message, details = EXCLUDED.details, updated_at = now(),
+        strategy = EXCLUDED.strategy, tries = EXCLUDED.tries, next_try_at = EXCLUDED.next_try_at
 ),
 tally AS MATERIALIZED (
     SELECT count(*) FILTER (WHERE is_retried)::integer AS n_retried,

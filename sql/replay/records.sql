@@ -19,6 +19,8 @@ UNION
 SELECT c.external_id, NULL, NULL
 FROM sync_conflict AS c
 WHERE c.connection_id = %(connection_id)s AND c.entity = %(entity)s AND c.state = 'open'
+  -- Refused keys are about no record.
+  AND c.external_id <> '*'
   AND (%(of_queue_no)s::bigint IS NULL OR c.queue_no = %(of_queue_no)s)
   AND NOT coalesce(starts_with(c.external_id, %(guest_prefix)s::text), false)
   AND NOT EXISTS (SELECT FROM sync_record AS r

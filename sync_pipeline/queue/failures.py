@@ -16,6 +16,7 @@ from sync_pipeline.errors import PermanentError, SyncError
 from sync_pipeline.postgres.database import Database, DictConnection
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.backoff import backoff_seconds
+from sync_pipeline.queue.conflicts.keys import raise_auth_error
 from sync_pipeline.queue.queues import Queue, record_activity
 from sync_pipeline.redaction import without_secrets
 from sync_pipeline.settings import QueueSettings
@@ -177,6 +178,7 @@ def _record(
             "reason": after.reason,
         },
     )
+    raise_auth_error(conn, queue, failure.code, failure.message)
     _note(conn, queue, failure, after, run_id)
     return after
 

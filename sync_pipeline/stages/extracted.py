@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 from sync_pipeline.entities import Entity
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.statements import statement
+from sync_pipeline.queue.conflicts.keys import settle_auth_error
 from sync_pipeline.queue.queues import Queue, record_activity
 from sync_pipeline.sources.connections import Connection, remember_page_records
 from sync_pipeline.stages.coverage import Coverage
@@ -69,6 +70,8 @@ def finish_extract(
             },
         ).fetchone()
         remember_page_records(conn, connection.connection_id, reading.page_records)
+        if queue.filters.asks_store and entity.derivation is None:
+            settle_auth_error(conn, queue)
         if moved is not None:
             record_activity(
                 conn,

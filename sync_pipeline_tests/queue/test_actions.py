@@ -349,7 +349,7 @@ class TestRetry:
         act("retry", queue)
         second = drain(database, queue)
 
-        assert (first.retried, first.failed) == (second.retried, second.failed) == (2, 1)
+        assert (first.retried, first.failed) == (second.retried, second.failed) == (4, 1)
         assert assert_counters_equal_lines(database, queue)["state"] == "failed"
         assert len(rows(database, "SELECT * FROM sync_conflict WHERE state = 'open'")) == 1
 
@@ -367,7 +367,7 @@ class TestRetry:
         assert_counters_equal_lines(database, queue)
         drain(database, queue)
 
-        assert sorted(one["pass"] for one in passes) == [1, 2]
+        assert sorted(one["pass"] for one in passes) == [1, 4]
         counted = assert_counters_equal_lines(database, queue)
         assert (counted["done_count"], counted["failed_count"]) == (6, 2)
         audit = row(

@@ -227,9 +227,9 @@ class TestDuplicateKey:
 
         queue, outcome = apply(customer(1, email="b@x.test"), max_retries=2)
 
-        assert (outcome.failed, outcome.retried) == (1, 2)
+        assert (outcome.failed, outcome.retried) == (1, 4)
         line = lines(database, queue)["1"]
-        assert (line["error_code"], line["error_count"]) == ("duplicate.key_taken", 3)
+        assert (line["error_code"], line["error_count"]) == ("duplicate.key_taken", 5)
         assert emails(database) == {"1": "a@x.test", "2": "b@x.test"}
 
     def test_given_emails_handed_on_along_a_chain_then_retries_apply_all_of_it(
