@@ -132,7 +132,12 @@ class TestComplete:
         changed = [one | {"first_name": "Eve"} for one in records]
         queue = fill_queue(database, shop, changed, batch_size=BATCH_LINES)
 
-        assert_no_batch_squared(plan_of_complete(database, queue))
+        plan = plan_of_complete(database, queue)
+
+        assert_no_batch_squared(plan)
+        # 300 us a line, for lines that nobody edited.
+        merging = [one["Actual Loops"] for one in plan if one.get("Function Name") == "sync_merge"]
+        assert merging == [0]
 
     def test_given_a_batch_of_failures_when_completed_then_no_batch_squared(
         self, database, shop, is_analyzed
