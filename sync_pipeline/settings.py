@@ -127,6 +127,8 @@ class SourceSettings(BaseSettings):
     # Pages of the whole listing, in turn, that each reading of changes reads besides; 0: none. The
     # first one costs no call: its answer tells the total that is asked for anyway.
     rescan_pages: NonNegativeInt = 1
+    # More of what we know missing at once is a fault of the store, until a person says otherwise.
+    deletion_limit_percent: float = Field(default=5, ge=0, le=100)
     verify_tls: bool = True
     ca_bundle: Path | None = None
     # Per connection, of all processes together; 0: no limit. The recorded store (two cores) managed

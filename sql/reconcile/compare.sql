@@ -8,6 +8,8 @@
 -- this one read: it is not taken for gone.
 -- What an undo took back is there, is not here, and is not missing: it stays away until it changes.
 -- Which of those are of the listing itself their archived rows say.
+-- What the store has under another role or status is not listed, and no difference; what was missing
+-- for the first time waits for the next look (absence/*.sql).
 -- A record that failed is on their side and not on ours: it is missing, and the reason is known.
 WITH own AS MATERIALIZED (
     SELECT DISTINCT item ->> 'id' AS external_id
@@ -30,6 +32,9 @@ theirs AS MATERIALIZED (
 ),
 ours AS MATERIALIZED (
     SELECT r.external_id, t.id IS NULL AS is_lost, {is_own} AS is_own,
+        r.absence_count = 1 AS is_waiting,
+        r.elsewhere_as IS NOT NULL AND NOT EXISTS (
+            SELECT FROM theirs WHERE theirs.external_id = r.external_id) AS is_elsewhere,
         r.origin_queue_no <> %(queue_no)s AND r.applied_queue_no = r.origin_queue_no
             AND r.applied_at >= (SELECT q.created_at FROM sync_queue AS q
                                  WHERE q.queue_no = %(queue_no)s) AS is_beside
@@ -60,7 +65,8 @@ missing AS MATERIALIZED (
     EXCEPT SELECT external_id FROM held
 ),
 extra AS MATERIALIZED (
-    SELECT external_id FROM ours WHERE NOT is_beside EXCEPT SELECT external_id FROM theirs
+    SELECT external_id FROM ours WHERE NOT is_beside AND NOT is_elsewhere
+    EXCEPT SELECT external_id FROM theirs
 )
 SELECT
     -- A page of no records is a page: without any, they are purged and there is nothing to compare.
@@ -69,7 +75,7 @@ SELECT
     (SELECT count(*) FROM theirs) AS n_theirs,
     (SELECT count(*) FROM ours) AS n_ours,
     (SELECT count(*) FROM ours WHERE is_lost) AS n_lost,
-    (SELECT count(*) FROM ours WHERE is_own AND NOT is_lost)
+    (SELECT count(*) FROM ours WHERE is_own AND NOT is_lost AND NOT is_elsewhere)
         + (SELECT count(*) FROM held WHERE is_own) AS n_own,
     (SELECT count(*) FROM held) AS n_held,
     (SELECT count(*) FROM ours WHERE is_own AND NOT is_lost AND is_beside
@@ -81,6 +87,11 @@ SELECT
                           WHERE ours.external_id = c.external_id AND NOT is_lost)) AS n_disputed,
     (SELECT count(*) FROM missing) AS n_missing,
     (SELECT count(*) FROM extra) AS n_extra,
+    (SELECT count(*) FROM extra JOIN ours ON ours.external_id = extra.external_id
+        WHERE ours.is_waiting) AS n_waiting,
+    (SELECT count(*) FROM ours WHERE is_elsewhere) AS n_elsewhere,
+    (SELECT coalesce(sum(b.n_deleted), 0) FROM sync_batch AS b
+        WHERE b.queue_no = %(queue_no)s) AS n_tombstoned,
     (SELECT count(*) FROM missing JOIN sync_line AS l
         ON l.queue_no = %(queue_no)s AND l.external_id = missing.external_id
         AND l.state = 'failed') AS n_failed,

@@ -17,6 +17,7 @@ import typer
 
 from sync_pipeline.cli import output
 from sync_pipeline.entities import entity_of
+from sync_pipeline.entities.deletion import LIMIT_OPTION, POLICY_OPTION, policy_of
 from sync_pipeline.errors import InputError
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.due import EVERY_MINUTES, SCHEDULED_ENTITIES
@@ -60,6 +61,23 @@ Entities = Annotated[
     str | None, typer.Option(help="What schedules sync of it, with commas between; customers.")
 ]
 
+Deletion = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="What becomes of our rows of records that the store deleted, as in customers=archive: "
+        "keep (and mark), archive or delete. Several times for several entities."
+    ),
+]
+DeletionLimitPercent = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=100,
+        help="More of what we know missing at once is not believed without a person; "
+        "SYNC_SOURCE_DELETION_LIMIT_PERCENT, 5.",
+    ),
+]
+
 
 @app.callback()
 def systems() -> None:
@@ -79,6 +97,8 @@ def woocommerce(  # noqa: PLR0913  (its options)
     requests_per_second: RequestsPerSecond = None,
     every_minutes: EveryMinutes = None,
     entities: Entities = None,
+    deletion: Deletion = None,
+    deletion_limit_percent: DeletionLimitPercent = None,
     as_json: output.AsJson = False,
 ) -> None:
     """Register a WooCommerce store, or change the one of that name."""
@@ -96,7 +116,12 @@ def woocommerce(  # noqa: PLR0913  (its options)
                 customer_role=role,
                 include_guests=include_guests or None,
                 requests_per_second=requests_per_second,
-                **{EVERY_MINUTES: every_minutes, SCHEDULED_ENTITIES: _entities(entities)},
+                **{
+                    EVERY_MINUTES: every_minutes,
+                    SCHEDULED_ENTITIES: _entities(entities),
+                    POLICY_OPTION: _policies(deletion),
+                    LIMIT_OPTION: deletion_limit_percent,
+                },
             ),
         )
     _print(connection, key_env, secret_env, as_json=as_json)
@@ -145,6 +170,17 @@ def _entities(given: str | None) -> list[str] | None:
     if given is None:
         return None
     return [entity_of("woocommerce", one.strip()).name for one in given.split(",") if one.strip()]
+
+
+def _policies(given: list[str] | None) -> dict[str, str] | None:
+    """Entity -> policy, of `entity=policy` each."""
+    if not given:
+        return None
+    parts = [one.partition("=") for one in given]
+    return {
+        entity_of("woocommerce", name.strip()).name: policy_of(policy.strip())
+        for name, _, policy in parts
+    }
 
 
 def _given(**options: object) -> dict[str, object]:

@@ -43,6 +43,14 @@ IdempotencyKey = Annotated[
     str | None, typer.Option(help="The same key again is the same sync, resumed.")
 ]
 Full = Annotated[bool, typer.Option("--full", help="Read everything again, not only what changed.")]
+DeletionLimitPercent = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=100,
+        help="Once: so much of what we know may be gone in the store, and is looked for there.",
+    ),
+]
 CreatedBy = Annotated[str | None, typer.Option(help="Who asks for it; you, when left out.")]
 NoWait = Annotated[
     bool, typer.Option("--no-wait", help="Leave the work to a running Dagster daemon.")
@@ -63,6 +71,7 @@ def sync(  # noqa: PLR0913  (its options)
     batch_size: BatchSize = None,
     idempotency_key: IdempotencyKey = None,
     full: Full = False,
+    deletion_limit_percent: DeletionLimitPercent = None,
     created_by: CreatedBy = None,
     no_wait: NoWait = False,
     as_json: output.AsJson = False,
@@ -81,6 +90,7 @@ def sync(  # noqa: PLR0913  (its options)
             "external_id": external_id,
             "created_after": created_after,
             "created_before": created_before,
+            "deletion_limit_percent": deletion_limit_percent,
         }
     )
     common = _Common(
@@ -120,9 +130,10 @@ class _Common(TypedDict):
 
 
 def _require_no_filter(filters: Filters) -> None:
-    if not filters.is_everything:
+    if filters != Filters():
+        deed = "is about" if filters.is_everything else "chooses among the records of"
         raise InputError(
-            f"{filters.as_options()} chooses among the records of one entity.",
+            f"{filters.as_options()} {deed} one entity.",
             remedy="Name it: --entity customers, for one.",
         )
 

@@ -42,6 +42,11 @@ class Catalog:
         """A copy of one variation."""
         return copy_of(self._under(product_id), variation_id, "variation")
 
+    def any_variation(self, variation_id: int) -> Record | None:
+        """One variation, of whatever product; it is read at `products/ID` as well (recorded)."""
+        found = (under.get(variation_id) for under in self._variations.values())
+        return next((one for one in found if one is not None), None)
+
     def put_product(self, record: Record) -> None:
         """Add or replace a whole product, as it is."""
         with self._lock:
@@ -67,8 +72,14 @@ class Catalog:
             self.edit_product(product_id)
 
     def trash_product(self, product_id: int) -> None:
-        """Put a product into the trash: no listing shows it, reading it alone does."""
-        self.edit_product(product_id, status="trash")
+        """Put a product into the trash: no listing shows it, reading it alone does.
+
+        Its variations go with it (WooCommerce's own code; not recorded).
+        """
+        with self._lock:
+            for variation_id in list(self._under(product_id).matching([])):
+                self.edit_variation(product_id, variation_id, status="trash")
+            self.edit_product(product_id, status="trash")
 
     def delete_product(self, product_id: int) -> None:
         """Delete a product for good, with its variations."""

@@ -148,6 +148,8 @@ class Site:
             "products": self._store.products,
         }
         record = collections[kind].get(record_id)
+        if record is None and kind == "products":
+            record = self._store.catalog.any_variation(record_id)
         if record is None:
             raise RestError(404, *_MISSING[kind], allow="" if kind == "customers" else _ALL_METHODS)
         body = encoded(self._view(request).single(record), self._shop_url or request.url)

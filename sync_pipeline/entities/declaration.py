@@ -12,6 +12,7 @@ from typing import Literal
 
 from psycopg import sql
 
+from sync_pipeline.entities.deletion import Deletion
 from sync_pipeline.entities.reading import Changes, Guests, NestedListing, Window
 from sync_pipeline.postgres.ranges import range_of, table_of
 from sync_pipeline.postgres.statements import statement
@@ -51,6 +52,7 @@ class Entity:
         is_scheduled: schedules sync it, unless the connection names the entities that they sync.
         policies: column -> who wins where both sides changed it (sync_merge); `source_wins` where
             none is named. A connection may say otherwise: options -> policies -> entity -> column.
+        deletion: how a record is told to be gone, and what then becomes of our row.
         feeds_figures_of: the entity whose figures come from these very records, kept when they are
             enqueued: synced in one run, the records are read once for both.
     """
@@ -78,6 +80,7 @@ class Entity:
     feeds_figures_of: str | None = None
     guests: Guests | None = None
     policies: Mapping[str, Policy] = field(default_factory=dict)
+    deletion: Deletion = field(default_factory=Deletion)
 
     @property
     def watermark_name(self) -> str:

@@ -1,6 +1,7 @@
 """WooCommerce customers: registered accounts, and guests, with figures from the store's orders."""
 
 from sync_pipeline.entities.declaration import Entity
+from sync_pipeline.entities.deletion import Deletion
 from sync_pipeline.entities.reading import Guests
 from sync_pipeline.sources.protocol import Listing
 
@@ -44,6 +45,14 @@ CUSTOMERS = Entity(
         id_prefix="guest:",
         settle="derivations/woocommerce/guests_settle",
         derivation="derivations/woocommerce/guests",
+    ),
+    # One with another role is not listed, and no deletion: `role=all` shows it.
+    deletion=Deletion(
+        shown_as="role",
+        hidden={"role": "all"},
+        mark_column="tags",
+        mark_tag="deleted-in-woocommerce",
+        key_field="email",
     ),
     id_pattern=r"[0-9]+|guest:\S+@\S+",
     id_example="123 and guest:ann@shop.example",

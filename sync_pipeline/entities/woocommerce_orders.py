@@ -1,6 +1,7 @@
 """WooCommerce orders: header, lines, taxes, shipping, fees, coupons and refunds, guests' too."""
 
 from sync_pipeline.entities.declaration import Entity
+from sync_pipeline.entities.deletion import Deletion
 from sync_pipeline.entities.reading import Changes, Window
 from sync_pipeline.sources.protocol import Listing
 
@@ -41,6 +42,7 @@ ORDERS = Entity(
     ),
     changes=Changes(),
     window=Window(),
+    deletion=Deletion(mark_column="status"),
     modified_column="source_modified_at",
     depends_on=("customers", "products"),
     feeds_figures_of="customers",

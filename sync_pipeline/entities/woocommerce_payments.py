@@ -1,6 +1,7 @@
 """Payments and refunds of WooCommerce orders, taken from our own orders without a call."""
 
 from sync_pipeline.entities.declaration import Entity
+from sync_pipeline.entities.deletion import Deletion
 from sync_pipeline.sources.protocol import Listing
 
 PAYMENTS = Entity(
@@ -9,6 +10,8 @@ PAYMENTS = Entity(
     listing=Listing(name="payments", path="", fields=("id",)),
     derivation="derivations/woocommerce/payments",
     depends_on=("orders",),
+    # It goes with its order: there is no column to mark it in, and sums over it must be right.
+    deletion=Deletion(policy="archive"),
     figures_listing=None,
     id_pattern="(order|refund):[0-9]+",
     id_example="order:123 and refund:7",

@@ -1,6 +1,7 @@
 """WooCommerce products: simple and variable ones with their variations, drafts and private too."""
 
 from sync_pipeline.entities.declaration import Entity
+from sync_pipeline.entities.deletion import Deletion
 from sync_pipeline.entities.reading import Changes, NestedListing
 from sync_pipeline.sources.protocol import Listing
 
@@ -36,6 +37,8 @@ PRODUCTS = Entity(
     # An edited or sold variation bumps its product's date as well (recorded), so what changed of
     # products is all that has to be asked.
     changes=Changes(),
+    # A variation is read at `products/ID` as well (recorded), also one whose product is gone.
+    deletion=Deletion(mark_column="status"),
     modified_column="source_modified_at",
     children=NestedListing(
         name="variations",

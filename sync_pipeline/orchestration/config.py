@@ -52,6 +52,11 @@ class SyncConfig(dg.Config):
     replay_of: str | None = Field(
         default=None, description="Of a replay: only the records that this sync (its id) had read."
     )
+    deletion_limit_percent: float | None = Field(
+        default=None,
+        description="Once: so much of what we know may be gone in the store and is taken for "
+        "deleted; more is not believed. Usually SYNC_SOURCE_DELETION_LIMIT_PERCENT, 5.",
+    )
     idempotency_key: str | None = Field(
         default=None,
         description="A start with a key that was used before means that first sync: it is "

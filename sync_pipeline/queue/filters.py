@@ -25,6 +25,9 @@ _ALONE: Final = {
 _CHANGES: Final = frozenset({"reverts", "resolves"})
 _BESIDE: Final = _CHANGES | {"preview"}
 _KINDS: Final = _BESIDE | {"applies"}
+# It chooses nothing: all is read.
+_LIMIT: Final = frozenset({"deletion_limit_percent"})
+_WHOLE_PERCENT: Final = 100
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Filters:
         resolves: what people decided about conflicts is applied.
         preview: it is shown what a sync would do; nothing of ours is written.
         applies: what this preview (its id) showed is applied, and nothing else.
+        deletion_limit_percent: so much may be gone, in place of the usual limit; it leaves nothing
+            out.
     """
 
     limit: int | None = None
@@ -56,6 +61,7 @@ class Filters:
     resolves: bool = False
     preview: bool = False
     applies: str | None = None
+    deletion_limit_percent: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot select anything.
@@ -70,6 +76,11 @@ class Filters:
         if self.external_id is not None and not _ID.fullmatch(self.external_id):
             raise InputError(
                 f"external_id is {self.external_id!r}.", remedy="WooCommerce ids are numbers."
+            )
+        limit = self.deletion_limit_percent
+        if limit is not None and not 0 <= limit <= _WHOLE_PERCENT:
+            raise InputError(
+                f"deletion_limit_percent is {limit}.", remedy="Use 0 to 100, or leave it out."
             )
         self._require_window()
         if self.replay_of is not None and not self.replay:
@@ -114,7 +125,7 @@ class Filters:
             InputError: which filter, and which there are.
         """
         fit = entity.filters | (_WINDOW if entity.window else frozenset())
-        if odd := sorted(self.as_dict().keys() - fit - _REPLAY - _KINDS):
+        if odd := sorted(self.as_dict().keys() - fit - _REPLAY - _KINDS - _LIMIT):
             raise InputError(
                 f"{entity.name} cannot be chosen by {', '.join(odd)}.",
                 remedy=f"They can by {', '.join(sorted(fit))}.",
@@ -130,7 +141,7 @@ class Filters:
     @property
     def is_everything(self) -> bool:
         """No filter: the sync can prove that both sides agree."""
-        return self == Filters()
+        return replace(self, deletion_limit_percent=None) == Filters()
 
     @property
     def is_window(self) -> bool:

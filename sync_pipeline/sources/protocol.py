@@ -107,6 +107,17 @@ class Source(Protocol):
         """Read the records with these ids; those that no longer exist are left out."""
         ...
 
+    def read_one(self, listing: Listing, external_id: str) -> Record | None:
+        """Read one record whether it is listed or not: `id`, and what it has of listing.fields.
+
+        Returns:
+            None: the remote system itself says that it has no such record. Nothing else counts:
+            not a proxy's 404, nor a refusal.
+
+        Raises as `read` does.
+        """
+        ...
+
     def close(self) -> None:
         """Let go of sockets."""
         ...

@@ -20,6 +20,7 @@ from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.queues import Queue
 from sync_pipeline.queue.stops import refuse_if_stopped
 from sync_pipeline.stages.coverage import Coverage, landed_name
+from sync_pipeline.stages.deletions import make_deletions
 from sync_pipeline.stages.enqueued import Enqueued, made_before, note_made
 from sync_pipeline.stages.feeding import feed_figures, figures_and_guests
 from sync_pipeline.stages.figures import Taken
@@ -152,6 +153,7 @@ def _move_on(database: Database, queue: Queue, entity: Entity, unreadable: list[
         )
         made = conn.execute(statement("enqueue/made"), {"queue_no": queue.queue_no}).fetchone()
         lines = int(made["n_lines"]) if made else 0
+        deletions = make_deletions(conn, queue, entity)
         guests = _guests_landed(conn, queue, entity)
         scanned = int(note["extract_note"]["records"]["scanned"])
         money = _money(conn, queue, entity)
@@ -163,6 +165,7 @@ def _move_on(database: Database, queue: Queue, entity: Entity, unreadable: list[
             lifetime_value_all_orders=sum((row["total"] for row in money), Decimal(0)),
             lifetime_value_paid_net=sum((row["paid_net"] for row in money), Decimal(0)),
             guests=guests,
+            deletions=deletions,
         )
         salt = entity.hash_salt(queue.lifetime_value_rule)
         note_made(conn, queue, result, [row["currency"] for row in money], unreadable, salt=salt)

@@ -27,6 +27,7 @@ class Enqueued:
         lifetime_value_all_orders, lifetime_value_paid_net: sums of the two rules over all
             customers, in the store's currency.
         guests: records of people without an account, who are in no listing, besides.
+        deletions: lines about records that the store has no more, besides.
     """
 
     scanned: int
@@ -36,6 +37,7 @@ class Enqueued:
     lifetime_value_all_orders: Decimal = Decimal(0)
     lifetime_value_paid_net: Decimal = Decimal(0)
     guests: int = 0
+    deletions: int = 0
 
 
 def note_made(
@@ -62,12 +64,13 @@ def note_made(
             "note": Jsonb({"enqueued": amounts, "salt": salt}),
         },
     )
+    gone = f", {result.deletions} gone from the store" if result.deletions else ""
     record_activity(
         conn,
         queue,
         "enqueue_completed",
         "success",
-        f"{result.lines} lines to apply, {result.unchanged} records unchanged",
+        f"{result.lines} lines to apply, {result.unchanged} records unchanged{gone}",
         amounts,
     )
     if unreadable:
@@ -102,4 +105,5 @@ def made_before(note: Mapping[str, Any]) -> Enqueued:
         lifetime_value_all_orders=Decimal(made.get("lifetime_value_all_orders", 0)),
         lifetime_value_paid_net=Decimal(made.get("lifetime_value_paid_net", 0)),
         guests=int(made.get("guests", 0)),
+        deletions=int(made.get("deletions", 0)),
     )

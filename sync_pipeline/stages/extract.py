@@ -21,6 +21,7 @@ from sync_pipeline.queue.stops import refuse_if_stopped
 from sync_pipeline.settings import SourceSettings
 from sync_pipeline.sources.connections import Connection
 from sync_pipeline.sources.protocol import Listing, Source
+from sync_pipeline.stages.absences import look_for_absent
 from sync_pipeline.stages.children import read_children
 from sync_pipeline.stages.coverage import NOTHING_READ, Coverage, landed_name
 from sync_pipeline.stages.deltas import (
@@ -53,6 +54,8 @@ def extract(
     Done already: reads nothing and says what was found then. Another process reads for this very
     queue: waits for it.
 
+    A whole, proven reading also tells who is absent (absences.py).
+
     Raises:
         TransientError: the store is down; what landed stays, the next start goes on.
         QueueStoppedError: an operator stopped the queue; what landed stays.
@@ -73,6 +76,18 @@ def extract(
         else:
             assert source is not None  # noqa: S101  (who calls opens one)
             reading = _read(database, queue, connection, entity, source, settings, on_read)
+        listing = filtered(entity, queue.filters, connection.options)
+        absence = look_for_absent(
+            database,
+            queue,
+            connection,
+            entity,
+            source,
+            listing,
+            settings=settings,
+            coverage=reading.coverage,
+        )
+        reading = reading.with_absence(absence)
         finish_extract(database, queue, connection, entity, reading)
         return reading.coverage
 

@@ -4,7 +4,7 @@ Belongs here: the note, the words, the end of the stage. Does not: reading (extr
 follows of it (enqueue.py, watermarks.py).
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.conflicts.keys import settle_auth_error
 from sync_pipeline.queue.queues import Queue, record_activity
 from sync_pipeline.sources.connections import Connection, remember_page_records
+from sync_pipeline.stages.absences import Absence, refusal, tell_absence
 from sync_pipeline.stages.coverage import Coverage
 from sync_pipeline.stages.replay import kept_no_more
 from sync_pipeline.stages.scan import SWEEPS
@@ -27,6 +28,7 @@ class Reading:
 
     Attributes:
         highest_id: of the records that landed; None: not told.
+        absence: what of our records it did not show; None: it cannot tell.
     """
 
     coverage: Coverage
@@ -34,11 +36,22 @@ class Reading:
     figures: Coverage | None
     page_records: int
     highest_id: int | None = None
+    absence: Absence | None = None
+
+    def with_absence(self, absence: Absence | None) -> "Reading":
+        """The same with what it did not show; it proves nothing when that is not believed."""
+        if absence is None or absence.is_believed:
+            return replace(self, absence=absence)
+        doubted = replace(self.coverage, is_complete=False, is_doubted=True)
+        return replace(self, absence=absence, coverage=doubted)
 
 
 def incomplete_reason(name: str, coverage: Coverage) -> str | None:
-    """In words, why a scan proves nothing; None when it does, or when there is nothing to prove."""
-    if coverage.is_complete is not False:
+    """In words, why a scan proves nothing; None when it does, or when there is nothing to prove.
+
+    Why one is not believed `absences.refusal` says.
+    """
+    if coverage.is_complete is not False or coverage.is_doubted:
         return None
     if coverage.total is None:
         return f"the store names no total of its {name}, so nothing proves that all were read"
@@ -58,6 +71,9 @@ def finish_extract(
         for name, one in ((queue.entity, coverage), ("orders", reading.figures))
         if one is not None and (reason := incomplete_reason(name, one))
     ]
+    if reading.absence is not None:
+        doubt = refusal(queue, entity, reading.absence)
+        reasons = [doubt, *reasons] if doubt else reasons
     note = _note(queue, entity, reading, reasons)
     with database.organization(queue.org_id) as conn:
         moved = conn.execute(
@@ -81,6 +97,8 @@ def finish_extract(
                 "; ".join(reasons) or in_words(queue, coverage),
                 note,
             )
+            if reading.absence is not None:
+                tell_absence(conn, queue, reading.absence)
             missing = kept_no_more(queue.connection, queue.entity, coverage)
             if queue.filters.replay and missing:
                 record_activity(conn, queue, "replay_incomplete", "warning", missing)
@@ -102,6 +120,8 @@ def _note(queue: Queue, entity: Entity, reading: Reading, reasons: list[str]) ->
     note: dict[str, Any] = {"records": asdict(coverage)}
     if reading.figures is not None:
         note["figures"] = asdict(reading.figures)
+    if reading.absence is not None:
+        note["absence"] = asdict(reading.absence)
     if queue.filters.replay and queue.filters.replay_of is None:
         note["is_replayed_whole"] = coverage.scanned == coverage.total
     if reasons:

@@ -48,6 +48,7 @@ def reconcile(database: Database, queue: Queue, entity: Entity) -> Verdict:
             is_filtered=not queue.filters.is_everything,
             is_window=queue.filters.is_window,
             is_delta=found.is_delta,
+            is_doubted=found.is_doubted,
         )
         if verdict.is_whole and row["n_disputed"]:
             conn.execute(statement("reconcile/settle_gone"), sides)

@@ -16,7 +16,8 @@ class Verdict:
         total: what the store says it holds; scanned, distinct: what was read of it.
         ours: live records that we know of this connection.
         missing: read, but not applied; failed of them have a failed line with the reason.
-        extra: ours, but no longer listed: deleted there, or of another role now.
+        extra: ours, but no longer listed; of them `waiting` for the first time: the next sync
+            looks again before anything is taken for deleted.
         lost: rows of ours that somebody deleted by hand; the next sync makes them again.
         missing_ids, extra_ids: the first 20.
         agree: complete, nothing missing, extra or lost. None: nothing to compare, for the sync was
@@ -25,6 +26,9 @@ class Verdict:
         is_by_count: only what changed was read: the rest was counted, not compared id by id.
         is_window: all of a span of time was read; of the rest nothing is said.
         is_beside: the queue is no sync: nothing was read to be compared, or nothing was written.
+        is_doubted: more was missing than is believed at once: nothing was taken for deleted.
+        elsewhere: ours, and there, but not listed: of another role or status now.
+        tombstoned: taken for deleted by this sync.
         held: records that the store lists and that an undo keeps from being made again.
     """
 
@@ -45,6 +49,10 @@ class Verdict:
     is_window: bool = False
     is_beside: bool = False
     held: int = 0
+    waiting: int = 0
+    elsewhere: int = 0
+    tombstoned: int = 0
+    is_doubted: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -65,13 +73,12 @@ class Verdict:
             return f"all {self.distinct} records of the window are here"
         if self.agree:
             how = f" by count, {self.scanned} had changed" if self.is_by_count else ""
-            kept = f"; {self.held} more were taken back by an undo" if self.held else ""
-            return f"both sides agree: {self.ours} records{how}{kept}"
+            return f"both sides agree: {self.ours - self.elsewhere} records{how}{self._besides}"
         parts = [
             f"{count} {what}"
             for count, what in (
                 (self.missing, "missing here"),
-                (self.extra, "no longer in the store"),
+                (self.extra, f"no longer in the store{self._looked_for}"),
                 (self.lost, "deleted here by hand"),
             )
             if count
@@ -81,9 +88,31 @@ class Verdict:
             parts.append(
                 f"{self.scanned} of {self.total} records were read"
                 if is_short
+                else "more is missing than is believed at once"
+                if self.is_doubted
                 else "nothing proves that all were read"
             )
-        return "both sides differ: " + ", ".join(parts)
+        return "both sides differ: " + ", ".join(parts) + self._besides
+
+    @property
+    def _looked_for(self) -> str:
+        if not self.waiting:
+            return ""
+        who = "" if self.waiting == self.extra else f"{self.waiting} of them "
+        return f" ({who}for the first time: the next sync looks again)"
+
+    @property
+    def _besides(self) -> str:
+        """What is no difference and yet worth a word."""
+        return "".join(
+            f"; {count} {what}"
+            for count, what in (
+                (self.tombstoned, "were taken for deleted"),
+                (self.elsewhere, "more are there, but not listed: another role or status"),
+                (self.held, "more were taken back by an undo"),
+            )
+            if count
+        )
 
 
 NO_SYNC: Final = Verdict(
@@ -101,16 +130,19 @@ def judge(
     is_filtered: bool,
     is_window: bool = False,
     is_delta: bool = False,
+    is_doubted: bool = False,
 ) -> Verdict:
     """The verdict over counted sets. Pure.
 
     Args:
-        row: n_theirs, n_ours, n_lost, n_missing, n_failed, n_extra, n_held, missing_ids,
-            extra_ids, has_pages; of a delta n_own, n_beside and n_disputed as well.
+        row: n_theirs, n_ours, n_lost, n_missing, n_failed, n_extra, n_held, n_waiting,
+            n_elsewhere, n_tombstoned, missing_ids, extra_ids, has_pages; of a delta n_own,
+            n_beside and n_disputed as well.
         total, scanned, is_complete: what the extract proved.
         is_filtered: only a part was read; then there is nothing to say about the whole.
         is_window: that part is a span of time, of which all was read.
         is_delta: only what changed was read; the rest is held against the total.
+        is_doubted: more was missing than is believed at once.
     """
     is_purged = not is_filtered and not row["has_pages"]
     is_part = is_filtered or is_purged
@@ -138,4 +170,8 @@ def judge(
         is_by_count=is_delta,
         is_window=is_window,
         held=row.get("n_held", 0),
+        waiting=0 if is_part or is_delta else row.get("n_waiting", 0),
+        elsewhere=0 if is_part else row.get("n_elsewhere", 0),
+        tombstoned=int(row.get("n_tombstoned", 0)),
+        is_doubted=is_doubted,
     )

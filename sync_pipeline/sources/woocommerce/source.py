@@ -15,7 +15,7 @@ from typing import Any
 from sync_pipeline.sources.protocol import Listing, Page, PageRequest, Record
 from sync_pipeline.sources.woocommerce.answers import Answer
 from sync_pipeline.sources.woocommerce.client import WooCommerceClient
-from sync_pipeline.sources.woocommerce.errors import MalformedResponseError
+from sync_pipeline.sources.woocommerce.errors import MalformedResponseError, RecordMissingError
 
 MOST_PER_PAGE = 100
 _BY_ID = {"orderby": "id", "order": "asc"}  # the defaults are not unique and drift between pages
@@ -75,6 +75,18 @@ class WooCommerceSource:
             _require_selected(found, replace(listing, params=params))
             records.extend(found)
         return records
+
+    def read_one(self, listing: Listing, external_id: str) -> Record | None:
+        """Read one record by its path; see Source.read_one."""
+        path = f"{listing.path}/{int(external_id)}"
+        try:
+            answer = self._client.get(path, {"_fields": ",".join(listing.fields)})
+        except RecordMissingError:
+            return None
+        record = answer.value
+        if not isinstance(record, dict) or record.get("id") != int(external_id):
+            raise MalformedResponseError(f"{path}: the answer is not that record.")
+        return {name: record[name] for name in ("id", *listing.fields) if name in record}
 
     def close(self) -> None:
         """Let go of sockets."""

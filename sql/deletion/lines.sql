@@ -1,0 +1,102 @@
+-- Make the change lines and batches of records that the store says are gone, behind all other lines.
+-- Caller: stages.deletions, in the transaction that moves the queue on to apply: all of it, or none.
+-- Composed per entity: its table and its match column.
+-- Index: sync_page_pkey, sync_record_pkey, the target's key, sync_line_pkey, sync_batch_pkey.
+-- expect: what a row that is archived or deleted must still be, as the record was last applied (base):
+--   an edit here is then a DataMismatch for a person. A row that stays loses nothing, so only what is
+--   marked in it must not move meanwhile. References that were filled in later are nobody's edit. Where no base is known a row is archived, never deleted.
+-- merged: another listed record has its key now (two accounts made one): the row stays, unmarked.
+-- Retired already: another record took its row over (guests_settle.sql).
+WITH answer AS MATERIALIZED (
+    SELECT item ->> 'id' AS external_id, item ->> 'answer' AS answer
+    FROM sync_page AS p CROSS JOIN LATERAL jsonb_array_elements(p.body) AS item
+    WHERE p.queue_no = %(queue_no)s AND p.listing = %(answers_listing)s
+      AND item ->> 'answer' IN ('deleted', 'trashed')
+),
+policy AS (
+    SELECT coalesce(c.options -> 'deletion_policy' ->> %(entity)s::text, %(policy)s::text) AS policy
+    FROM sync_connection AS c WHERE c.connection_id = %(connection_id)s
+),
+gone AS MATERIALIZED (
+    SELECT r.external_id, r.local_id, r.base - %(late_columns)s::text[] AS base, answer.answer,
+        t.ours, t.match_key,
+        CASE WHEN policy.policy = 'delete' AND r.base IS NULL THEN 'archive' ELSE policy.policy END
+            AS policy
+    FROM answer
+    JOIN sync_record AS r
+        ON r.connection_id = %(connection_id)s AND r.entity = %(entity)s
+        AND r.external_id = answer.external_id AND r.tombstoned_at IS NULL
+    LEFT JOIN LATERAL (
+        SELECT t.{match_column} AS match_key, (
+            SELECT jsonb_object_agg(col.key, col.value) FROM jsonb_each(to_jsonb(t)) AS col
+            WHERE col.key = ANY (%(columns)s)) AS ours
+        FROM {target} AS t
+        WHERE t.id = r.local_id
+    ) AS t ON true
+    CROSS JOIN policy
+),
+-- Keys that listed records have now; looked at only where one may have been taken over.
+taken AS MATERIALIZED (
+    SELECT DISTINCT lower(btrim(item ->> %(key_field)s::text)) AS match_key
+    FROM sync_page AS p CROSS JOIN LATERAL jsonb_array_elements(p.body) AS item
+    WHERE p.queue_no = %(queue_no)s AND p.listing = %(own_listing)s
+      AND %(key_field)s::text IS NOT NULL AND EXISTS (SELECT FROM gone)
+      AND lower(btrim(item ->> %(key_field)s::text)) IN (SELECT match_key FROM gone)
+      AND item ->> 'id' NOT IN (SELECT external_id FROM gone)
+),
+decided AS (
+    SELECT gone.*,
+        gone.match_key IN (SELECT match_key FROM taken) IS TRUE AS is_merged,
+        CASE WHEN gone.policy = 'keep' AND gone.ours IS NOT NULL THEN CASE
+            WHEN %(mark_column)s::text IS NULL THEN '{{}}'::jsonb
+            WHEN %(mark_tag)s::text IS NULL THEN jsonb_build_object(%(mark_column)s::text,
+                CASE gone.answer WHEN 'trashed' THEN 'trash' ELSE gone.answer END)
+            WHEN gone.ours -> %(mark_column)s::text ? %(mark_tag)s::text THEN '{{}}'
+            ELSE jsonb_build_object(%(mark_column)s::text,
+                coalesce(nullif(gone.ours -> %(mark_column)s::text, 'null'), '[]')
+                || to_jsonb(%(mark_tag)s::text))
+        END ELSE '{{}}' END AS marks
+    FROM gone
+),
+last AS (
+    SELECT
+        (SELECT coalesce(max(line_no), 0) FROM sync_line WHERE queue_no = %(queue_no)s) AS line_no,
+        (SELECT coalesce(max(batch_no), 0) FROM sync_batch WHERE queue_no = %(queue_no)s) AS batch_no
+),
+made AS (
+    INSERT INTO sync_line (queue_no, line_no, org_id, external_id, content_hash, payload)
+    SELECT %(queue_no)s,
+        last.line_no + row_number() OVER (ORDER BY decided.external_id),
+        %(org_id)s::sync_org_id, decided.external_id, '00000000-0000-0000-0000-000000000000',
+        jsonb_build_object('_change', jsonb_build_object(
+            'action', CASE WHEN decided.is_merged THEN 'keep' ELSE 'delete' END,
+            'local_id', decided.local_id,
+            'expect', CASE
+                WHEN decided.is_merged THEN '{{}}'
+                WHEN decided.policy = 'keep' THEN coalesce((
+                    SELECT jsonb_object_agg(mark, decided.ours -> mark)
+                    FROM jsonb_object_keys(decided.marks) AS mark), '{{}}')
+                ELSE coalesce(decided.base, '{{}}') END,
+            'values', CASE WHEN decided.is_merged THEN '{{}}' ELSE decided.marks END,
+            'is_whole', false,
+            'base', CASE WHEN decided.is_merged THEN NULL ELSE decided.marks END,
+            'content_hash', NULL,
+            'tombstone', CASE WHEN decided.is_merged THEN 'merged' ELSE decided.answer END,
+            'policy', decided.policy,
+            'by', 'sync',
+            'why', CASE
+                WHEN decided.is_merged THEN 'gone in the store, and another record has its '
+                    || %(key_field)s::text || ' now'
+                WHEN decided.answer = 'trashed' THEN 'in the store''s trash'
+                ELSE 'deleted in the store' END))
+    FROM decided CROSS JOIN last
+    ON CONFLICT (queue_no, external_id) DO NOTHING
+    RETURNING line_no
+)
+INSERT INTO sync_batch (queue_no, batch_no, org_id, first_line, last_line, n_total, operation)
+SELECT %(queue_no)s, last.batch_no + 1 + numbered.place / %(batch_size)s, %(org_id)s::sync_org_id,
+    min(numbered.line_no), max(numbered.line_no), count(*), 'change'
+FROM (SELECT line_no, row_number() OVER (ORDER BY line_no) - 1 AS place FROM made) AS numbered
+CROSS JOIN last
+GROUP BY last.batch_no, numbered.place / %(batch_size)s
+RETURNING n_total

@@ -1,0 +1,1 @@
+-- The column and its index go with the table (0001).

@@ -1,0 +1,6 @@
+-- depends: 0016_changes
+-- As what the store has a record that its listing does not show: its role, its status. NULL: it is
+-- listed, or nobody asked. Such a record is neither missing from the listing nor deleted.
+ALTER TABLE sync_record ADD COLUMN IF NOT EXISTS elsewhere_as text;
+CREATE INDEX IF NOT EXISTS sync_record_elsewhere_idx
+    ON sync_record (connection_id, entity) WHERE elsewhere_as IS NOT NULL;
