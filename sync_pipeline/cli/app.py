@@ -40,6 +40,7 @@ _COMMANDS = {
     "pause": ("actions:pause_app", "Stop a sync after the batch in hand."),
     "resume": ("actions:resume_app", "Let a paused sync go on where it stopped."),
     "cancel": ("actions:cancel_app", "Cancel what is not done of a sync, for good."),
+    "revert": ("revert", "Take one sync back; --preview shows first what that would do."),
     "health": ("health", "Is everything well: database, queues, Dagster, stores. For monitors."),
     "metrics": ("metrics", "Serve metrics for Prometheus."),
     "purge": ("purge", "Drop finished syncs, landed pages and Dagster's runs past their time."),

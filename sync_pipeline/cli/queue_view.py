@@ -118,6 +118,8 @@ def _read(now: Standing) -> str:
     if now.stage == "extract":
         it = now.progress
         return f"{number(it.processed_count)} of {number(it.total_count)} so far"
+    if now.filters.keys() & {"reverts", "resolves"}:
+        return "nothing: it changes rows of ours"
     if now.is_over and now.source_total is None:
         return f"{number(now.scanned_count)}, it ended before the store was read"
     return f"{number(now.scanned_count)} of {number(now.source_total)} ({proof})"

@@ -40,6 +40,7 @@ def as_document(report: "SyncReport") -> dict[str, Any]:
         "total_count": report.lines,
         "created_count": report.created,
         "updated_count": report.updated,
+        "deleted_count": int(report.status["deleted_count"]),
         "unchanged_count": report.unchanged,
         "failed_count": report.failed,
         "stage_seconds": {name: round(value, 3) for name, value in report.stage_seconds.items()},
@@ -84,6 +85,15 @@ def print_report(database: Database, report: "SyncReport") -> None:
 
 def _counts(report: "SyncReport", entity: str) -> list[tuple[str, ...]]:
     failed = f"[red]{number(report.failed)}[/red]" if report.failed else "0"
+    if report.status["is_beside"]:
+        return [
+            ("lines", number(report.lines), f"{entity} of ours that it is about"),
+            ("updated", number(report.updated), ""),
+            ("removed", number(report.status["deleted_count"]), ""),
+            ("restored", number(report.created), ""),
+            ("unchanged", number(report.unchanged), ""),
+            ("failed", failed, ""),
+        ]
     return [
         ("read", number(report.read), f"{entity} in the store"),
         ("lines", number(report.lines), "new or changed, to be applied here"),

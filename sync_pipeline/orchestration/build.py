@@ -13,6 +13,7 @@ from sync_pipeline.orchestration.orchestration_jobs import orchestration_jobs
 from sync_pipeline.orchestration.purge import maintain_job, purge_job
 from sync_pipeline.orchestration.queue_sensors import queue_sensors
 from sync_pipeline.orchestration.resource import SyncResource
+from sync_pipeline.orchestration.reverts import revert_job
 from sync_pipeline.orchestration.run_failures import run_failure_sensor
 from sync_pipeline.orchestration.schedules import sync_schedules, upkeep_schedules
 from sync_pipeline.orchestration.sensors import connections_sensor
@@ -33,7 +34,15 @@ def build_definitions(
     sync_all = sync_all_job(ENTITIES)
     return dg.Definitions(
         assets=[asset for entity in ENTITIES for asset in entity_assets(entity)],
-        jobs=[*syncs, sync_all, *action_jobs(), *orchestration_jobs(), purge_job, maintain_job],
+        jobs=[
+            *syncs,
+            sync_all,
+            *action_jobs(),
+            revert_job,
+            *orchestration_jobs(),
+            purge_job,
+            maintain_job,
+        ],
         sensors=[connections_sensor, *queue_sensors([*syncs, sync_all]), run_failure_sensor],
         schedules=[
             *(

@@ -20,7 +20,7 @@ from sync_pipeline.postgres.database import Database, DictConnection
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.queue.opening import open_beside
-from sync_pipeline.queue.queues import Queue, queue_status, record_activity, reload
+from sync_pipeline.queue.queues import Queue, queue_status, record_activity, reload, select_queue
 from sync_pipeline.settings import QueueSettings
 from sync_pipeline.sources.connections import find_connection
 
@@ -88,6 +88,17 @@ def revert(
         with database.owner() as owned:
             owned.execute("ANALYZE sync_batch")
     return Reverting(reload(database, queue), reverted, is_new, n_lines)
+
+
+def find_revert(database: Database, reverted: Queue) -> Queue | None:
+    """The queue that takes one back already; None: there is none, or it was cancelled."""
+    with database.organization(reverted.org_id) as conn:
+        return select_queue(
+            conn,
+            connection=reverted.connection,
+            entity=reverted.entity,
+            idempotency_key=_key(conn, reverted),
+        )
 
 
 def require_revertible(conn: DictConnection, reverted: Queue) -> dict[str, Any]:
