@@ -10,6 +10,8 @@ WITH open_queue AS (
     SELECT q.* FROM sync_queue AS q
     JOIN sync_connection AS c ON c.connection_id = q.connection_id
     WHERE q.stage <> 'finished' AND q.queue_no > %(after_queue_no)s AND c.is_active
+      -- Who asked for a preview goes on with it; one that nobody wants any more is cancelled.
+      AND NOT q.filters ? 'preview'
     ORDER BY q.queue_no LIMIT %(most)s
 ),
 never_compared AS (

@@ -17,6 +17,7 @@ stored AS (
     LEFT JOIN LATERAL (
         SELECT p.* FROM jsonb_populate_record(NULL::{target}, o.merged) AS p
         WHERE o.merged IS NOT NULL
+        OFFSET 0
     ) AS mixed ON true
     WHERE o.result IN ('created', 'updated')
     ON CONFLICT (id) DO UPDATE
@@ -93,7 +94,6 @@ disputed AS (
             -- What the record is taken to have once somebody has decided, either way.
             'settles', jsonb_build_object('base', theirs, 'content_hash', content_hash))
         END
-    -- What moved since a preview is no conflict: the next preview shows it.
     FROM outcome AS failed
     WHERE result = 'failed' AND (NOT is_retried OR code LIKE 'duplicate.%%')
       -- Somebody skipped it, and the record is the same still.
@@ -102,7 +102,9 @@ disputed AS (
           WHERE skipped.connection_id = %(connection_id)s AND skipped.entity = %(entity)s
             AND skipped.external_id = failed.external_id AND skipped.state = 'skipped'
             AND skipped.details ->> 'code' = failed.code
-            AND skipped.details ->> 'content_hash' = failed.content_hash::text) AND code <> 'preview.moved'
+            AND skipped.details ->> 'content_hash' = failed.content_hash::text)
+      -- What moved since a preview is no conflict: the next preview shows it.
+      AND code <> 'preview.moved'
     ON CONFLICT (connection_id, entity, external_id, conflict_type) WHERE state = 'open'
     DO UPDATE SET queue_no = EXCLUDED.queue_no, line_no = EXCLUDED.line_no,
         message = EXCLUDED.message, details = EXCLUDED.details, updated_at = now(),

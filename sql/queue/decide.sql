@@ -1,5 +1,6 @@
 -- What each line of a leased batch comes to: the first CTEs of complete.sql and preview.sql, so that
--- both decide alike. Gives `batch` (no row: the lease is lost) and `outcome`, one row a line.
+-- both decide alike. Gives `batch` (no row: the lease is lost) and, one row a line, `outcome`; or
+-- `decided`, of which checked.sql and preview.sql make more.
 -- Composed per entity and range of queue numbers: the projection from sql/projections, target and
 --   columns from its declaration, the range's table of lines by name. A projection passes line_no,
 --   external_id, content_hash and error_count through.
@@ -14,6 +15,7 @@
 --   queue did, by the record's own date, must not undo what that one applied since we were opened.
 --   The row is locked then, so that the date is that of its last commit. Not without the second
 --   condition: a store that was restored from a backup shows older dates, and is right.
+-- Why what a preview's other lines show counts in it: they would have happened.
 -- Three ways: `base` is what the record was last taken to have, `theirs` what it is now, `ours` the
 --   row. Where nobody edited the row, ours is base, and theirs is taken as it is; else sync_merge
 --   decides field by field. A record that holds a field only a person can decide is refused whole.
@@ -80,6 +82,7 @@ identified AS (
     LEFT JOIN LATERAL (
         SELECT t.id FROM {target} AS t
         WHERE t.org_id = %(org_id)s::sync_org_id AND t.{match_column} = projected.match_key
+          {unless_left}
         -- One at most, where the index is unique; else the first that the index holds. No ORDER BY:
         -- with LIMIT it may walk the primary key until it meets the e-mail (3 s a batch).
         LIMIT 1
@@ -95,13 +98,15 @@ judged AS (
             WHEN i.known_id <> i.match_id AND i.match_key IS DISTINCT FROM (
                 SELECT t.{match_column} FROM {target} AS t WHERE t.id = i.known_id
             ) THEN 'duplicate.key_taken'
-            WHEN i.claimed_by IS NOT NULL THEN 'duplicate.claimed'
+            WHEN i.claimed_by IS NOT NULL THEN
+                CASE WHEN i.known_id IS NULL THEN 'duplicate.claimed'
+                     ELSE 'duplicate.key_taken' END
         END AS refusal
     FROM (
         SELECT
             identified.*,
             -- Which other record of this connection owns the row that the key finds.
-            CASE WHEN known_id IS NULL AND match_id IS NOT NULL THEN (
+            coalesce(CASE WHEN known_id IS NULL AND match_id IS NOT NULL THEN (
                 SELECT r.external_id FROM (
                     SELECT external_id, connection_id, entity FROM sync_record
                     WHERE local_id = identified.match_id AND tombstoned_at IS NULL
@@ -111,8 +116,9 @@ judged AS (
                 ) AS r
                 WHERE r.connection_id = %(connection_id)s AND r.entity = %(entity)s
                   AND r.external_id <> identified.external_id
+                  {unless_retired}
                 LIMIT 1
-            ) END AS claimed_by
+            ) END, {promised_to}) AS claimed_by
         FROM identified
         OFFSET 0
     ) AS i
@@ -149,6 +155,8 @@ compared AS (
         -- The row was edited here; or it was here before the record came.
         WHERE r.current_id IS NOT NULL AND NOT r.is_superseded AND r.theirs <> r.ours
           AND (r.known_id IS NULL OR r.base <> r.ours)
+        -- Else the function runs for every line, and the condition afterwards (300 us a line).
+        OFFSET 0
     ) AS both_sides ON true
     OFFSET 0
 ),
@@ -173,7 +181,7 @@ explained AS (
         END AS code
     FROM resulted AS r
 ),
-outcome AS MATERIALIZED (
+{outcome} AS MATERIALIZED (
     SELECT
         e.*,
         -- Who holds the key may be leaving it in this very sync.
@@ -186,7 +194,8 @@ outcome AS MATERIALIZED (
             WHEN 'duplicate.same_batch'
                 THEN 'another record of this sync has the same key: ' || e.match_key
             WHEN 'duplicate.key_taken'
-                THEN e.match_key || ' already belongs to our record ' || e.match_id
+                THEN e.match_key || ' already belongs to '
+                    || coalesce('our record ' || e.match_id, 'remote record ' || e.claimed_by)
             WHEN 'duplicate.claimed'
                 THEN e.match_key || ' already belongs to remote record ' || e.claimed_by
             WHEN 'queue.target_gone' THEN 'our record was deleted while the line was applied'

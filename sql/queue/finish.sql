@@ -6,7 +6,8 @@
 UPDATE sync_queue AS q
 SET stage = 'finished', finished_at = now(), updated_at = now(), last_process_date = now(),
     stage_lease_until = NULL,
-    is_action_required = tally.n_failed > 0 OR q.is_complete IS FALSE,
+    -- What a preview shows has not happened: nobody has to act on it.
+    is_action_required = (tally.n_failed > 0 OR q.is_complete IS FALSE) AND NOT q.filters ? 'preview',
     action_required_reason = nullif(concat_ws('; ',
         CASE WHEN tally.n_failed > 0 THEN
             CASE WHEN tally.n_failed = tally.n_total AND q.unchanged_count = 0

@@ -23,10 +23,11 @@ audited AS (
     INSERT INTO sync_activity (
         queue_no, line_no, org_id, activity_type, status, message, details)
     SELECT %(queue_no)s, line_no, %(org_id)s::sync_org_id,
-        CASE WHEN is_retried THEN 'record_retried' ELSE 'record_failed' END,
+        CASE WHEN batch.operation = 'preview' THEN 'preview_' ELSE 'record_' END
+            || CASE WHEN is_retried THEN 'retried' ELSE 'failed' END,
         CASE WHEN is_retried THEN 'warning' ELSE 'error' END, %(message)s,
         jsonb_build_object('code', %(code)s::text, 'external_id', external_id)
-    FROM written
+    FROM written, batch
 ),
 disputed AS (
     INSERT INTO sync_conflict AS conflict (
@@ -38,7 +39,7 @@ disputed AS (
         CASE WHEN is_retried THEN now() + make_interval(secs => %(backoff_seconds)s) END,
         jsonb_build_object('code', %(code)s::text, 'tries', error_count,
             'content_hash', content_hash)
-    FROM written
+    FROM written, batch
     WHERE (NOT is_retried OR %(conflict_type)s = 'DuplicateKey')
       -- Somebody skipped it, and the record is the same still.
       AND NOT EXISTS (
@@ -47,6 +48,7 @@ disputed AS (
             AND skipped.external_id = written.external_id AND skipped.state = 'skipped'
             AND skipped.details ->> 'code' = %(code)s
             AND skipped.details ->> 'content_hash' = written.content_hash::text)
+      AND batch.operation <> 'preview'
     ON CONFLICT (connection_id, entity, external_id, conflict_type) WHERE state = 'open'
     DO UPDATE SET queue_no = EXCLUDED.queue_no, line_no = EXCLUDED.line_no,
         message = EXCLUDED.message, details = EXCLUDED.details, updated_at = now(),

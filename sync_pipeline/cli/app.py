@@ -30,6 +30,7 @@ _COMMANDS = {
     "sync": ("sync", "Bring a connection up to date: everything, or one entity."),
     "orchestrate": ("orchestrate", "Sync several connections of an organization, as one."),
     "orchestrations": ("orchestrations", "Those: list, status, pause, resume, cancel, retry."),
+    "preview": ("preview", "Show what a sync would do, field by field; nothing is written."),
     "replay": (
         "replay",
         "Apply again what was read before, with today's mapping; no store is asked.",

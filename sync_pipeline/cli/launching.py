@@ -16,6 +16,7 @@ from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.failures import forgive
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.queue.opening import open_queue
+from sync_pipeline.queue.previews import applying_key
 from sync_pipeline.queue.queues import Queue, latest_queue
 from sync_pipeline.queue.stops import refuse_if_paused
 from sync_pipeline.settings import DatabaseSettings, QueueSettings, require_valid
@@ -112,7 +113,9 @@ def open_sync(database: Database, order: SyncOrder) -> tuple[Queue, bool]:
         order.entity,
         settings=configured.model_copy(update={"batch_size": size}),
         filters=order.filters,
-        idempotency_key=order.idempotency_key,
+        idempotency_key=applying_key(
+            database, order.filters, connection.name, order.entity, order.idempotency_key
+        ),
         created_by=order.created_by,
         is_full=order.is_full,
     )
@@ -126,7 +129,7 @@ def _checked(database: Database, order: SyncOrder) -> Connection:
     require_valid()
     connection = find_connection(database, order.connection)
     order.filters.require_fit(entity_of(connection.system, order.entity))
-    if not connection.base_url.startswith("demo:") and not order.filters.replay:
+    if not connection.base_url.startswith("demo:") and order.filters.asks_store:
         connection.keys()
     return connection
 

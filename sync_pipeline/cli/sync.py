@@ -16,10 +16,12 @@ from sync_pipeline.cli import failures, output, summary, summary_all
 from sync_pipeline.cli.launching import SyncOrder, open_sync, run_sync
 from sync_pipeline.cli.launching_all import AllOrder, names_of, open_all, run_all
 from sync_pipeline.cli.orchestration_following import say_opened
-from sync_pipeline.errors import InputError
+from sync_pipeline.errors import InputError, UnknownQueueError
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.filters import Filters
+from sync_pipeline.queue.lookup import queue_meant
 from sync_pipeline.queue.orchestrations import moment_of
+from sync_pipeline.queue.previews import PreviewUnusableError
 from sync_pipeline.settings import DatabaseSettings
 
 app = typer.Typer(add_completion=False)
@@ -51,6 +53,10 @@ DeletionLimitPercent = Annotated[
         help="Once: so much of what we know may be gone in the store, and is looked for there.",
     ),
 ]
+Preview = Annotated[
+    str | None,
+    typer.Option(help="Do exactly what this preview showed: its id, or how it begins."),
+]
 CreatedBy = Annotated[str | None, typer.Option(help="Who asks for it; you, when left out.")]
 NoWait = Annotated[
     bool, typer.Option("--no-wait", help="Leave the work to a running Dagster daemon.")
@@ -72,6 +78,7 @@ def sync(  # noqa: PLR0913  (its options)
     idempotency_key: IdempotencyKey = None,
     full: Full = False,
     deletion_limit_percent: DeletionLimitPercent = None,
+    preview: Preview = None,
     created_by: CreatedBy = None,
     no_wait: NoWait = False,
     as_json: output.AsJson = False,
@@ -91,6 +98,7 @@ def sync(  # noqa: PLR0913  (its options)
             "created_after": created_after,
             "created_before": created_before,
             "deletion_limit_percent": deletion_limit_percent,
+            "applies": preview and _meant(preview),
         }
     )
     common = _Common(
@@ -108,6 +116,18 @@ def sync(  # noqa: PLR0913  (its options)
         raise InputError("--entity and --entities are two answers.", remedy="Give one of them.")
     order = SyncOrder(connection=name, entity=entity, filters=filters, **common)
     start(order, no_wait=no_wait, as_json=as_json)
+
+
+def _meant(typed: str) -> str:
+    """The id of the preview that was typed, or the beginning of it."""
+    with Database.open(DatabaseSettings()) as database:
+        try:
+            return str(queue_meant(database, typed).id)
+        except UnknownQueueError:
+            raise PreviewUnusableError(
+                f"There is no preview {typed}: it was purged, or never made.",
+                remedy="Make one: sync-pipeline preview NAME --entity E.",
+            ) from None
 
 
 def start(order: SyncOrder, *, no_wait: bool, as_json: bool) -> None:

@@ -1,6 +1,6 @@
 """What an entity is: one frozen declaration, from which everything else is made.
 
-Belongs here: the shape of a declaration and the SQL that is composed from it. Does not: what one
+Belongs here: the shape of a declaration. Does not: composing SQL from it (composing.py), what one
 entity says (entities/woocommerce_*.py), when it is synced (orchestration/).
 """
 
@@ -12,14 +12,14 @@ from typing import Literal
 
 from psycopg import sql
 
+from sync_pipeline.entities.composing import Operation, composed
 from sync_pipeline.entities.deletion import Deletion
 from sync_pipeline.entities.reading import Changes, Guests, NestedListing, Window
-from sync_pipeline.postgres.ranges import range_of, table_of
+from sync_pipeline.postgres.ranges import range_of
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.sources.protocol import Listing
 
 Policy = Literal["source_wins", "target_wins", "newest_wins", "manual", "merge"]
-Operation = Literal["upsert", "change"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ class Entity:
         policies: column -> who wins where both sides changed it (sync_merge); `source_wins` where
             none is named. A connection may say otherwise: options -> policies -> entity -> column.
         deletion: how a record is told to be gone, and what then becomes of our row.
+        key_column: column of the target that the match column is made of, where it is an e-mail
+            that one record may leave to another.
         feeds_figures_of: the entity whose figures come from these very records, kept when they are
             enqueued: synced in one run, the records are read once for both.
     """
@@ -80,6 +82,7 @@ class Entity:
     feeds_figures_of: str | None = None
     guests: Guests | None = None
     policies: Mapping[str, Policy] = field(default_factory=dict)
+    key_column: str | None = None
     deletion: Deletion = field(default_factory=Deletion)
 
     @property
@@ -125,85 +128,9 @@ class Entity:
         """
         key = (range_of(queue_no), operation)
         if key not in self._complete_statements:
-            self._complete_statements[key] = self._composed(*key)
+            self._complete_statements[key] = composed(self, *key)
         return self._complete_statements[key]
 
     @cached_property
     def _complete_statements(self) -> dict[tuple[int, Operation], sql.SQL]:
         return {}
-
-    def _composed(self, range_no: int, operation: Operation) -> sql.SQL:
-        parts: dict[str, sql.Composable] = {
-            "line": table_of("sync_line", range_no),
-            "activity": table_of("sync_activity", range_no),
-            "target": sql.Identifier(self.target),
-            "columns": self._listed(None),
-            "excluded_columns": self._listed("excluded"),
-            "ours": self._object("t"),
-        }
-        if operation == "change":
-            composed = sql.SQL(statement("queue/change")).format(
-                **parts,
-                mixed_columns=self._listed("mixed"),
-                target_name=sql.Literal(self.target),
-            )
-        else:
-            composed = sql.SQL(statement("queue/complete")).format(
-                **parts, decide=self._decided(parts), final_columns=self._final_columns()
-            )
-        return sql.SQL(composed.as_string())
-
-    def _decided(self, parts: Mapping[str, sql.Composable]) -> sql.Composed:
-        """`queue/decide.sql`, for what applies and locks the rows that it decides about."""
-        modified = ("updated_at", *((self.modified_column,) if self.modified_column else ()))
-        return sql.SQL(statement("queue/decide")).format(
-            projection=sql.SQL(statement(self.projection)),
-            line=parts["line"],
-            target=parts["target"],
-            match_column=sql.Identifier(self.match_column),
-            modified_columns=sql.SQL(", ").join(sql.Identifier("t", one) for one in modified),
-            ours=parts["ours"],
-            theirs=self._object("j"),
-            is_superseded=self._is_superseded(),
-            is_newer=self._is_newer(),
-            row_lock=sql.SQL("FOR NO KEY UPDATE"),
-        )
-
-    def _final_columns(self) -> sql.Composed:
-        """What a row gets: the record's values, or what sync_merge made of both sides."""
-        return sql.SQL(", ").join(
-            sql.SQL("CASE WHEN o.merged IS NULL THEN {} ELSE {} END").format(
-                sql.Identifier("o", column), sql.Identifier("mixed", column)
-            )
-            for column in self.columns
-        )
-
-    def _is_superseded(self) -> sql.Composable:
-        """Whether another queue has applied a later reading of the record since ours was opened."""
-        if self.modified_column is None:
-            return sql.SQL("false")
-        return sql.SQL(
-            "coalesce(current.updated_at > %(opened_at)s AND (current.{column} > j.{column}"
-            " OR current.{column} = j.{column} AND j.known_queue_no > %(queue_no)s), false)"
-        ).format(column=sql.Identifier(self.modified_column))
-
-    def _is_newer(self) -> sql.Composable:
-        """Whether the record was changed after our row was; NULL where the store does not say."""
-        if self.modified_column is None:
-            return sql.SQL("NULL::boolean")
-        return sql.SQL("j.{} > current.updated_at").format(sql.Identifier(self.modified_column))
-
-    def _listed(self, table: str | None) -> sql.Composed:
-        names = [
-            sql.Identifier(table, column) if table else sql.Identifier(column)
-            for column in self.columns
-        ]
-        return sql.SQL(", ").join(names)
-
-    def _object(self, table: str) -> sql.Composed:
-        """A jsonb object of the columns of a table, under their own names."""
-        pairs = [
-            sql.SQL("{}, {}").format(sql.Literal(column), sql.Identifier(table, column))
-            for column in self.columns
-        ]
-        return sql.SQL("jsonb_build_object({})").format(sql.SQL(", ").join(pairs))

@@ -63,6 +63,7 @@ CUSTOMERS = Entity(
     enrichment="enqueue/customer_figures",
     target="customer",
     match_column="email_normalized",
+    key_column="email",
     columns=(
         "name",
         "email",

@@ -10,6 +10,7 @@ from sync_pipeline.orchestration.actions import action_jobs
 from sync_pipeline.orchestration.assets import entity_assets
 from sync_pipeline.orchestration.jobs import sync_all_job, sync_job
 from sync_pipeline.orchestration.orchestration_jobs import orchestration_jobs
+from sync_pipeline.orchestration.preview_job import preview_job
 from sync_pipeline.orchestration.purge import maintain_job, purge_job
 from sync_pipeline.orchestration.queue_sensors import queue_sensors
 from sync_pipeline.orchestration.resource import SyncResource
@@ -39,6 +40,7 @@ def build_definitions(
             sync_all,
             *action_jobs(),
             revert_job,
+            preview_job,
             *orchestration_jobs(),
             purge_job,
             maintain_job,

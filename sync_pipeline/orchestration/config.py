@@ -57,6 +57,11 @@ class SyncConfig(dg.Config):
         description="Once: so much of what we know may be gone in the store and is taken for "
         "deleted; more is not believed. Usually SYNC_SOURCE_DELETION_LIMIT_PERCENT, 5.",
     )
+    applies: str | None = Field(
+        default=None,
+        description="Do exactly what this preview (its id) showed, and nothing else; what moved "
+        "since is named and left.",
+    )
     idempotency_key: str | None = Field(
         default=None,
         description="A start with a key that was used before means that first sync: it is "

@@ -28,6 +28,7 @@ from sync_pipeline.queue.filters import Filters
 from sync_pipeline.queue.heartbeat import announce
 from sync_pipeline.queue.opening import open_queue
 from sync_pipeline.queue.orchestrations import Orchestration
+from sync_pipeline.queue.previews import applying_key
 from sync_pipeline.queue.queues import Queue, find_queue
 from sync_pipeline.queue.stops import refuse_if_paused
 from sync_pipeline.settings import QueueSettings
@@ -64,9 +65,11 @@ def launch_sync(  # noqa: PLR0913  (what a person may ask of a sync)
     """
     connection = find_connection(database, connection_name)
     entity_of(connection.system, entity)
+    filters = filters or Filters()
+    key = applying_key(database, filters, connection_name, entity, idempotency_key)
     config = SyncConfig(
-        **(filters or Filters()).as_dict(),
-        idempotency_key=idempotency_key,
+        **filters.as_dict(),
+        idempotency_key=key,
         batch_size=batch_size,
         full=is_full,
     )
@@ -77,7 +80,7 @@ def launch_sync(  # noqa: PLR0913  (what a person may ask of a sync)
         entity,
         settings=config.queue_settings(QueueSettings()),
         filters=config.filters(),
-        idempotency_key=idempotency_key,
+        idempotency_key=key,
         created_by=created_by,
         is_full=is_full,
     )

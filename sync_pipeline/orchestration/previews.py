@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from sync_pipeline.orchestration.figures import Change
+from sync_pipeline.queue.differences import Difference
 
 _LONGEST_CELL: Final = 60
 _WHAT: Final = {
@@ -32,6 +33,31 @@ def changes_table(changes: Sequence[Change]) -> str:
         dtype="object",
     )
     return str(frame.map(_cell).to_markdown(index=False, disable_numparse=True))
+
+
+def differences_table(shown: Sequence[Difference]) -> str:
+    """One row per field that would change, created or refused record, as Markdown."""
+    if not shown:
+        return "Nothing would change."
+    head = "| record | what | field | here | becomes |\n|:--|:--|:--|:--|:--|"
+    return "\n".join([head, *(row for one in shown for row in _difference_rows(one))])
+
+
+def _difference_rows(one: Difference) -> Iterator[str]:
+    what = "in conflict" if one.is_conflict else one.what
+    if one.what == "created":
+        held = {field.name: field.after for field in one.fields}
+        told = ", ".join(str(held[name]) for name in _TELLING if held.get(name))
+        yield _row(one.external_id, what, "", "", told)
+    elif not one.fields:
+        yield _row(one.external_id, what, "", "", one.message)
+    else:
+        for field in one.fields:
+            yield _row(one.external_id, what, field.name, field.before, field.after)
+
+
+def _row(*values: object) -> str:
+    return f"| {' | '.join(map(_cell, values))} |"
 
 
 def numbers_table(numbers: Sequence[tuple[str, object]]) -> str:

@@ -22,6 +22,7 @@ from sync_pipeline.orchestration.tags import (
 )
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.opening import open_queue
+from sync_pipeline.queue.previews import applying_key
 from sync_pipeline.queue.queues import Queue, Stage, begin, find_queue, latest_queue
 from sync_pipeline.sources.connections import Connection, find_connection
 
@@ -91,7 +92,9 @@ def open_work(
         entity.name,
         settings=config.queue_settings(sync.queue_settings()),
         filters=filters,
-        idempotency_key=config.idempotency_key,
+        idempotency_key=applying_key(
+            database, filters, connection.name, entity.name, config.idempotency_key
+        ),
         created_by="dagster",
         is_full=config.full,
     )

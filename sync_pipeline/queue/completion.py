@@ -75,8 +75,10 @@ def complete(
         psycopg.Error: the database refused; the caller rolls back and decides (`isolate`).
     """
     conn.execute(statement("queue/plan"))
+    is_shown_only = queue.filters.preview and lease.operation == "change"
+    operation = "preview_change" if is_shown_only else lease.operation
     row = conn.execute(
-        entity.complete_statement(lease.queue_no, lease.operation),
+        entity.complete_statement(lease.queue_no, operation),
         {
             "queue_no": lease.queue_no,
             "batch_no": lease.batch_no,

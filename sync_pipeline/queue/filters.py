@@ -140,8 +140,8 @@ class Filters:
 
     @property
     def is_everything(self) -> bool:
-        """No filter: the sync can prove that both sides agree."""
-        return replace(self, deletion_limit_percent=None) == Filters()
+        """No filter: all that a sync needs is read, and can be proven."""
+        return replace(self, deletion_limit_percent=None, preview=False) == Filters()
 
     @property
     def is_window(self) -> bool:
@@ -187,8 +187,9 @@ class Filters:
         if self.applies:
             return f"sync-pipeline sync {connection} --entity {entity} --preview {self.applies}"
         if self.preview:
-            options = replace(self, preview=False).as_options()
-            return f"sync-pipeline preview {connection} --entity {entity} {options}".rstrip()
+            options = replace(self, preview=False, replay=False).as_options()
+            pages = " --from-pages" if self.replay else ""
+            return f"sync-pipeline preview {connection} --entity {entity}{pages} {options}".rstrip()
         if self.replay:
             of = f" --queue {self.replay_of}" if self.replay_of else ""
             return f"sync-pipeline replay {connection} --entity {entity}{of}"

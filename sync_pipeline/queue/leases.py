@@ -9,7 +9,7 @@ from datetime import datetime
 
 from psycopg import Connection
 
-from sync_pipeline.entities.declaration import Operation
+from sync_pipeline.entities.composing import Operation
 from sync_pipeline.postgres.statements import statement
 
 

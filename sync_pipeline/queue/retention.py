@@ -24,6 +24,7 @@ from sync_pipeline.postgres.ranges import QUEUES_PER_RANGE, Ranged, table_of
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.postgres.urls import connect
 from sync_pipeline.queue.expiry import Held, Purged, Range, decide
+from sync_pipeline.queue.previews import cancel_abandoned
 from sync_pipeline.settings import RetentionSettings
 
 _LOCK_TIMEOUT_MS = 200
@@ -45,8 +46,8 @@ def purge(
 ) -> Purged:
     """Drop what is past its time: whole ranges of finished queues, and landed pages sooner.
 
-    Open conflicts stay. A range stays whole while one of its queues is unfinished or young, and
-    the range that new queues get their numbers from always does.
+    Open conflicts stay, and a range whole while one of its queues is unfinished or young, or new
+    queues get their numbers from it. Previews that nobody went on with are cancelled first.
 
     Args:
         is_dry_run: only say what would go.
@@ -56,6 +57,7 @@ def purge(
         DatabaseUnavailableError: no connection, or it was lost. What was dropped is dropped whole.
     """
     now_utc = now_utc or datetime.now(UTC)
+    _ = is_dry_run or cancel_abandoned(database)
     queues_before = now_utc - timedelta(days=settings.queues_days)
     pages_before = now_utc - timedelta(days=settings.pages_days)
     plan = decide(_ranges(database, queues_before), queues_before, pages_before)

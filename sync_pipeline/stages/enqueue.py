@@ -14,11 +14,13 @@ from psycopg.errors import DeadlockDetected
 
 from sync_pipeline import logs
 from sync_pipeline.entities import Entity
-from sync_pipeline.errors import UnknownQueueError
 from sync_pipeline.postgres.database import Database, DictConnection
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.queues import Queue
 from sync_pipeline.queue.stops import refuse_if_stopped
+from sync_pipeline.stages.applying import take_over_changes, take_over_lines
+from sync_pipeline.stages.aside import Made, make_aside
+from sync_pipeline.stages.counting import guests_landed, money_of
 from sync_pipeline.stages.coverage import Coverage, landed_name
 from sync_pipeline.stages.deletions import make_deletions
 from sync_pipeline.stages.enqueued import Enqueued, made_before, note_made
@@ -30,6 +32,7 @@ from sync_pipeline.stages.hashing import (
     hashed_values,
     rescan_listing,
 )
+from sync_pipeline.stages.holding import hold, note_of
 from sync_pipeline.stages.watermarks import move_watermark
 
 _ANALYZE_FROM_LINES = 5_000
@@ -51,11 +54,34 @@ def enqueue(
     """
     refuse_if_stopped(database, queue)
     with database.organization(queue.org_id) as conn:
-        is_held = _hold(conn, queue)
-        note = _note_of(conn, queue)
-        if not is_held:
-            return made_before(note)
-        found = Coverage(**note["extract_note"]["records"])
+        is_held = hold(conn, queue)
+        note = note_of(conn, queue)
+    if not is_held:
+        return made_before(note)
+    if queue.filters.applies is not None:
+        made = take_over_lines(database, queue, entity)
+    elif queue.filters.preview and entity.figures_listing is not None:
+        made = make_aside(database, queue, entity, note)
+    else:
+        made = _make(database, queue, entity, note, workers)
+    result = _move_on(database, queue, entity, made)
+    if result.lines >= _ANALYZE_FROM_LINES:
+        # Without statistics claims are planned for an empty table. The lines need none:
+        # complete.sql reads them by their key whatever they say, and reading their payloads for
+        # ANALYZE took 0.3 s.
+        with database.owner() as conn:
+            conn.execute("ANALYZE sync_batch")
+    return result
+
+
+def _make(
+    database: Database, queue: Queue, entity: Entity, note: Mapping[str, Any], workers: int
+) -> Made:
+    """Make the lines from what landed."""
+    found = Coverage(**note["extract_note"]["records"])
+    with database.organization(queue.org_id) as conn:
+        if not hold(conn, queue):
+            return Made()
         taken = figures_and_guests(conn, queue, entity, note)
         shares = page_shares(_reach(conn, queue, entity, found), workers)
     with logs.Workers(workers, thread_name_prefix="enqueue") as pool:
@@ -64,14 +90,7 @@ def enqueue(
         for share in made:
             share.result()
         fed = feeding.result()
-    result = _move_on(database, queue, entity, [*taken.unreadable_ids, *fed.unreadable_ids])
-    if result.lines >= _ANALYZE_FROM_LINES:
-        # Without statistics claims are planned for an empty table. The lines need none:
-        # complete.sql reads them by their key whatever they say, and reading their payloads for
-        # ANALYZE took 0.3 s.
-        with database.owner() as conn:
-            conn.execute("ANALYZE sync_batch")
-    return result
+    return Made((*taken.unreadable_ids, *fed.unreadable_ids))
 
 
 def _feed_figures(
@@ -82,7 +101,7 @@ def _feed_figures(
     Neither waits for the lines: a start that is made again takes the same orders over once more.
     """
     with database.organization(queue.org_id) as conn:
-        return feed_figures(conn, queue, entity, note) if _hold(conn, queue) else Taken()
+        return feed_figures(conn, queue, entity, note) if hold(conn, queue) else Taken()
 
 
 def page_shares(reach: int, workers: int) -> list[tuple[int, int]]:
@@ -118,10 +137,14 @@ def _make_lines(
 ) -> None:
     """Make the lines of one share of the pages (in a pool thread)."""
     with database.organization(queue.org_id) as conn:
-        if not _hold(conn, queue):
+        if not hold(conn, queue):
             return
         conn.execute(
-            sql.SQL(statement("enqueue/lines")).format(hashed=hashed_records(entity)),
+            sql.SQL(statement("enqueue/lines")).format(
+                differing=sql.SQL(statement("enqueue/differing")).format(
+                    hashed=hashed_records(entity)
+                )
+            ),
             hashed_values(
                 entity,
                 found,
@@ -138,72 +161,46 @@ def _make_lines(
         )
 
 
-def _move_on(database: Database, queue: Queue, entity: Entity, unreadable: list[str]) -> Enqueued:
+def _move_on(database: Database, queue: Queue, entity: Entity, made: Made) -> Enqueued:
     """Cut the lines into batches and move the queue to apply, once."""
     with database.organization(queue.org_id) as conn:
-        values = {"queue_no": queue.queue_no}
+        values = {
+            "queue_no": queue.queue_no,
+            "org_id": queue.org_id,
+            "batch_size": queue.batch_size,
+        }
         conn.execute(statement("enqueue/hold_alone"), values)
         moved = conn.execute(statement("enqueue/advance"), values).fetchone()
-        note = _note_of(conn, queue)
+        note = note_of(conn, queue)
         if moved is None:
             return made_before(note)
-        conn.execute(
-            statement("enqueue/batches"),
-            {"queue_no": queue.queue_no, "org_id": queue.org_id, "batch_size": queue.batch_size},
-        )
-        made = conn.execute(statement("enqueue/made"), {"queue_no": queue.queue_no}).fetchone()
-        lines = int(made["n_lines"]) if made else 0
+        conn.execute(statement("enqueue/batches"), values)
+        row = conn.execute(statement("enqueue/made"), values).fetchone()
+        lines = int(row["n_lines"]) if row else 0
         deletions = make_deletions(conn, queue, entity)
-        guests = _guests_landed(conn, queue, entity)
+        if queue.filters.preview:
+            conn.execute(statement("enqueue/retired_batches"), values)
+        elif made.preview_no is not None:
+            deletions = take_over_changes(conn, queue, made.preview_no)
+        guests = guests_landed(conn, queue, entity) if made.guests is None else made.guests
         scanned = int(note["extract_note"]["records"]["scanned"])
-        money = _money(conn, queue, entity)
+        money = money_of(conn, queue, entity) if made.money is None else made.money
         result = Enqueued(
             scanned=scanned,
             lines=lines,
             unchanged=max(scanned + guests - lines, 0),
-            unreadable_orders=len(unreadable),
+            unreadable_orders=len(made.unreadable_ids),
             lifetime_value_all_orders=sum((row["total"] for row in money), Decimal(0)),
             lifetime_value_paid_net=sum((row["paid_net"] for row in money), Decimal(0)),
             guests=guests,
             deletions=deletions,
         )
         salt = entity.hash_salt(queue.lifetime_value_rule)
-        note_made(conn, queue, result, [row["currency"] for row in money], unreadable, salt=salt)
-        move_watermark(conn, queue, entity, note["extract_note"])
+        currencies = [row["currency"] for row in money]
+        note_made(conn, queue, result, currencies, list(made.unreadable_ids), salt=salt)
+        if not (queue.filters.preview or queue.filters.applies):
+            move_watermark(conn, queue, entity, note["extract_note"])
     return result
-
-
-def _money(conn: DictConnection, queue: Queue, entity: Entity) -> list[dict[str, Any]]:
-    """Money of the orders that the records' figures were made of, by currency."""
-    if entity.figures_listing is None:
-        return []
-    values = {
-        "connection_id": queue.connection_id,
-        "queue_no": queue.queue_no,
-        "listing": entity.listing.name,
-        "guests": entity.guests_name,
-    }
-    return conn.execute(statement("enqueue/currencies"), values).fetchall()
-
-
-def _guests_landed(conn: DictConnection, queue: Queue, entity: Entity) -> int:
-    values = {"queue_no": queue.queue_no, "listing": entity.guests_name}
-    row = conn.execute(statement("enqueue/guests_landed"), values).fetchone()
-    return int(row["n_records"]) if row else 0
-
-
-def _hold(conn: DictConnection, queue: Queue) -> bool:
-    """Keep the queue at this stage for the transaction; False: it has been moved on."""
-    values = {"queue_no": queue.queue_no}
-    conn.execute(statement("enqueue/hold_shared"), values)
-    return conn.execute(statement("enqueue/hold"), values).fetchone() is not None
-
-
-def _note_of(conn: DictConnection, queue: Queue) -> dict[str, Any]:
-    row = conn.execute(statement("extract/note"), {"queue_no": queue.queue_no}).fetchone()
-    if row is None:
-        raise UnknownQueueError(f"There is no queue {queue.id}.")
-    return row
 
 
 def _reach(conn: DictConnection, queue: Queue, entity: Entity, found: Coverage) -> int:

@@ -22,6 +22,7 @@ from sync_pipeline.settings import SourceSettings
 from sync_pipeline.sources.connections import Connection
 from sync_pipeline.sources.protocol import Listing, Source
 from sync_pipeline.stages.absences import look_for_absent
+from sync_pipeline.stages.applying import shown_coverage
 from sync_pipeline.stages.children import read_children
 from sync_pipeline.stages.coverage import NOTHING_READ, Coverage, landed_name
 from sync_pipeline.stages.deltas import (
@@ -68,7 +69,10 @@ def extract(
         # Who had the turn before may have read it all.
         if (done := _done_before(database, queue)) is not None:
             return done
-        if entity.derivation is not None:
+        if queue.filters.applies is not None:
+            found = shown_coverage(database, queue)
+            reading = Reading(found, None, None, connection.page_records)
+        elif entity.derivation is not None:
             reading = _derive(database, queue, connection, entity, settings, on_read)
         elif queue.filters.replay:
             found = replay(database, queue, entity)

@@ -28,20 +28,29 @@ def figures_and_guests(
     """
     if entity.figures_listing is None:
         return Taken()
-    read = note["extract_note"].get("figures")
-    guests = guests_of(conn, queue, entity)
-    orders = Orders(
-        entity.figures_listing,
-        Coverage(**read) if read else Coverage(scanned=0, total=None, is_complete=None),
-        is_proven=note["is_complete"] is not False,
-        guests=guests,
-    )
-    taken = take_figures(conn, queue, orders)
+    taken = own_figures(conn, queue, entity, note)
     settle_guests(conn, queue, entity, Coverage(**note["extract_note"]["records"]))
+    guests = guests_of(conn, queue, entity)
     if guests is not None:
         tell_without_email(conn, queue, taken.n_without_email)
         land_guests(conn, queue, entity, guests)
     return taken
+
+
+def own_figures(
+    conn: DictConnection, queue: Queue, entity: Entity, note: Mapping[str, Any]
+) -> Taken:
+    """Take over what was read for the entity's figures. Arguments as of `figures_and_guests`."""
+    if entity.figures_listing is None:
+        return Taken()
+    read = note["extract_note"].get("figures")
+    orders = Orders(
+        entity.figures_listing,
+        Coverage(**read) if read else Coverage(scanned=0, total=None, is_complete=None),
+        is_proven=note["is_complete"] is not False,
+        guests=guests_of(conn, queue, entity),
+    )
+    return take_figures(conn, queue, orders)
 
 
 def feed_figures(
@@ -54,7 +63,8 @@ def feed_figures(
     """
     found = Coverage(**note["extract_note"]["records"])
     is_proven = found.is_complete is True and note["is_complete"] is True
-    if entity.feeds_figures_of is None or not (is_proven and queue.filters.is_everything):
+    is_sync = queue.filters.is_everything and not queue.filters.preview
+    if entity.feeds_figures_of is None or not (is_proven and is_sync):
         return Taken()
     fed = entity_of(entity.system, entity.feeds_figures_of)
     guests = guests_of(conn, queue, fed)

@@ -55,7 +55,8 @@ def upsert(
     with logs.Workers(settings.workers, thread_name_prefix="upsert") as pool:
         futures = [pool.submit(drain.work, number) for number in range(settings.workers)]
         outcomes = [future.result() for future in futures]
-    _fill_references(database, queue)
+    if not queue.filters.preview:
+        _fill_references(database, queue)
     if not finish(database, queue):
         refuse_if_stopped(database, queue)
     return sum(outcomes, Outcome())

@@ -92,7 +92,7 @@ _ID = "0198c1f2-0000-7000-8000-000000000001"
         ),
         (
             {"preview": True, "replay": True}, False, True, False,
-            "sync-pipeline preview shop --entity orders --replay",
+            "sync-pipeline preview shop --entity orders --from-pages",
         ),
         (
             {"applies": _ID}, False, False, False,

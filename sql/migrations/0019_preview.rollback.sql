@@ -1,0 +1,2 @@
+DROP INDEX IF EXISTS sync_line_shown_idx;
+ALTER TABLE IF EXISTS sync_line DROP COLUMN IF EXISTS shown;
