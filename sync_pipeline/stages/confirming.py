@@ -21,7 +21,7 @@ from sync_pipeline.queue.stops import refuse_if_stopped
 from sync_pipeline.sources.by_ids import read_all_by_ids
 from sync_pipeline.sources.errors import PageFaultError
 from sync_pipeline.sources.protocol import Listing, PageRequest, Record, Source, UnreadableRecord
-from sync_pipeline.stages.coverage import answers_name
+from sync_pipeline.stages.coverage import absent_name, answers_name
 from sync_pipeline.stages.landing import land_by_ids
 
 _CHUNK_RECORDS: Final = 100  # what one request by ids may name
@@ -55,7 +55,9 @@ def confirm(
         "queue_no": queue.queue_no,
         "connection_id": queue.connection_id,
         "entity": entity.name,
+        "absent_listing": absent_name(entity.listing),
         "answers_listing": answers_name(entity.listing),
+        "is_preview": queue.filters.preview,
         "most": _CHUNK_RECORDS,
     }
     after = _all(database, queue, "absence/last_asked", values)[0]["external_id"]
@@ -67,8 +69,9 @@ def confirm(
             answers = _ask(entity, source, listing, ids, requests_at_once)
         land_by_ids(database, queue, answers_name(entity.listing), answers)
         after = ids[-1]
-    with database.organization(queue.org_id) as conn:
-        conn.execute(statement("absence/settle"), values)
+    if not queue.filters.preview:
+        with database.organization(queue.org_id) as conn:
+            conn.execute(statement("absence/settle"), values)
 
 
 def _ask(

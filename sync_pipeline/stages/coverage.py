@@ -24,7 +24,7 @@ class Coverage:
         store_total: only what changed was read, and this is what the whole listing holds.
         rescanned: records of the slice of the whole listing that was read besides the changes.
         rescan_offset: where the next slice begins; None: it stays where it is.
-        is_doubted: more is missing than is believed at once (absences.py).
+        is_doubted: more is missing than is believed at once (believing.py).
         since: of changes, the moment after which they were asked for, naive GMT.
     """
 

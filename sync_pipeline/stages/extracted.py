@@ -16,7 +16,8 @@ from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.conflicts.keys import settle_auth_error
 from sync_pipeline.queue.queues import Queue, record_activity
 from sync_pipeline.sources.connections import Connection, remember_page_records
-from sync_pipeline.stages.absences import Absence, refusal, tell_absence
+from sync_pipeline.stages.absences import tell_absence
+from sync_pipeline.stages.believing import Absence, refusal
 from sync_pipeline.stages.coverage import Coverage
 from sync_pipeline.stages.replay import kept_no_more
 from sync_pipeline.stages.scan import SWEEPS
@@ -49,7 +50,7 @@ class Reading:
 def incomplete_reason(name: str, coverage: Coverage) -> str | None:
     """In words, why a scan proves nothing; None when it does, or when there is nothing to prove.
 
-    Why one is not believed `absences.refusal` says.
+    Why one is not believed `believing.refusal` says.
     """
     if coverage.is_complete is not False or coverage.is_doubted:
         return None

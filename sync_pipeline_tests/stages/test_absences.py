@@ -9,7 +9,7 @@ from sync_pipeline.entities.deletion import Deletion, policy_of
 from sync_pipeline.entities.woocommerce_customers import CUSTOMERS
 from sync_pipeline.errors import InputError, SyncError
 from sync_pipeline.queue.filters import Filters
-from sync_pipeline.stages.absences import (
+from sync_pipeline.stages.believing import (
     Absence,
     believed_at_most,
     counts_absences,
@@ -70,7 +70,7 @@ class TestDecisions:
 
     @pytest.mark.parametrize(
         "filters",
-        [{"limit": 3}, {"external_id": "5"}, {"replay": True}, {"preview": True}],
+        [{"limit": 3}, {"external_id": "5"}, {"replay": True}, {"resolves": True}],
     )
     def test_given_no_whole_sync_then_nobody_is_absent(self, filters):
         assert not counts_absences(queue_of(**filters), WHOLE)
