@@ -40,6 +40,7 @@ _COMMANDS = {
     "force-done": ("actions:force_done_app", "Cancel what is left of a sync and call it done."),
     "pause": ("actions:pause_app", "Stop a sync after the batch in hand."),
     "resume": ("actions:resume_app", "Let a paused sync go on where it stopped."),
+    "conflicts": ("conflicts", "What was not applied blindly: list, show, resolve, stats."),
     "cancel": ("actions:cancel_app", "Cancel what is not done of a sync, for good."),
     "revert": ("revert", "Take one sync back; --preview shows first what that would do."),
     "health": ("health", "Is everything well: database, queues, Dagster, stores. For monitors."),

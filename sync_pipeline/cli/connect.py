@@ -18,6 +18,7 @@ import typer
 from sync_pipeline.cli import output
 from sync_pipeline.entities import entity_of
 from sync_pipeline.entities.deletion import LIMIT_OPTION, POLICY_OPTION, policy_of
+from sync_pipeline.entities.policies import POLICIES_OPTION, policies_of
 from sync_pipeline.errors import InputError
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.due import EVERY_MINUTES, SCHEDULED_ENTITIES
@@ -77,6 +78,10 @@ DeletionLimitPercent = Annotated[
         "SYNC_SOURCE_DELETION_LIMIT_PERCENT, 5.",
     ),
 ]
+FieldPolicies = Annotated[
+    list[str] | None,
+    typer.Option("--policy", help="Who wins a field that both sides change: orders.total=manual."),
+]
 
 
 @app.callback()
@@ -99,6 +104,7 @@ def woocommerce(  # noqa: PLR0913  (its options)
     entities: Entities = None,
     deletion: Deletion = None,
     deletion_limit_percent: DeletionLimitPercent = None,
+    policy: FieldPolicies = None,
     as_json: output.AsJson = False,
 ) -> None:
     """Register a WooCommerce store, or change the one of that name."""
@@ -121,6 +127,7 @@ def woocommerce(  # noqa: PLR0913  (its options)
                     SCHEDULED_ENTITIES: _entities(entities),
                     POLICY_OPTION: _policies(deletion),
                     LIMIT_OPTION: deletion_limit_percent,
+                    POLICIES_OPTION: policies_of("woocommerce", policy) if policy else None,
                 },
             ),
         )

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from sync_pipeline.cli import failures, output
+from sync_pipeline.entities.policies import as_said
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.settings import DatabaseSettings, SourceSettings
 from sync_pipeline.sources.connections import find_connection
@@ -35,6 +36,8 @@ def doctor(
     with store_address(connection) as (base_url, key, secret):
         findings = examine(base_url, key, secret, SourceSettings())
     findings.append(circuit_finding(circuit))
+    if policies := as_said(connection.options):
+        findings.append(Finding("policies", Outcome.OK, ", ".join(policies)))
     is_well = all(finding.outcome is not Outcome.FAIL for finding in findings)
     if as_json:
         output.print_json({"success": is_well, "connection": name, "findings": findings})

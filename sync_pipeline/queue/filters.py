@@ -183,7 +183,7 @@ class Filters:
         if self.reverts:
             return f"sync-pipeline revert {self.reverts}"
         if self.resolves:
-            return f"sync-pipeline conflicts resolve {connection} --entity {entity}"
+            return f"sync-pipeline conflicts resolve --all --connection {connection} --entity {entity}"
         if self.applies:
             return f"sync-pipeline sync {connection} --entity {entity} --preview {self.applies}"
         if self.preview:

@@ -51,6 +51,18 @@ class TestConnect:
 
         assert find_connection(database, "shop").options == options
 
+    def test_given_policies_of_fields_when_connected_then_they_are_kept_or_refused(
+        self, cli: Cli, database: Database
+    ):
+        connect(cli, "--policy", "customers.name=source_wins", "--policy", "orders.total=manual")
+        refused = connect(cli, "--policy", "customers.name=newest_wins")
+
+        assert find_connection(database, "shop").options["policies"] == {
+            "customers": {"name": "source_wins"}, "orders": {"total": "manual"},
+        }  # fmt: skip
+        assert refused.exit_code == 2
+        assert "none is the newest" in refused.stderr
+
     def test_given_json_when_connected_then_the_variables_that_are_not_set_are_named(
         self, cli: Cli
     ):

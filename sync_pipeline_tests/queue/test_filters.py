@@ -84,7 +84,7 @@ _ID = "0198c1f2-0000-7000-8000-000000000001"
         ({"reverts": _ID}, True, True, False, f"sync-pipeline revert {_ID}"),
         (
             {"resolves": True}, True, True, False,
-            "sync-pipeline conflicts resolve shop --entity orders",
+            "sync-pipeline conflicts resolve --all --connection shop --entity orders",
         ),
         (
             {"preview": True, "limit": 5}, False, True, True,

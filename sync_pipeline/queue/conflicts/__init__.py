@@ -2,6 +2,7 @@
 
 from sync_pipeline.queue.conflicts.choosing import Chosen, one_of
 from sync_pipeline.queue.conflicts.deciding import Decision, decision_of
+from sync_pipeline.queue.conflicts.fitting import DecisionUnfitError, Group, open_groups
 from sync_pipeline.queue.conflicts.reading import (
     Conflict,
     Shown,
@@ -13,10 +14,7 @@ from sync_pipeline.queue.conflicts.reading import (
 )
 from sync_pipeline.queue.conflicts.resolving import (
     ConflictMovedError,
-    DecisionUnfitError,
-    Group,
     Resolving,
-    open_groups,
     resolve,
 )
 from sync_pipeline.queue.conflicts.retrying import Retrying, retry_conflicts

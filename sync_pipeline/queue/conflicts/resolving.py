@@ -21,7 +21,8 @@ from sync_pipeline.postgres.database import Database, DictConnection
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.conflicts.choosing import Chosen, composed
 from sync_pipeline.queue.conflicts.deciding import Decision
-from sync_pipeline.queue.conflicts.reading import refresh, scopes
+from sync_pipeline.queue.conflicts.fitting import open_groups, require_fit
+from sync_pipeline.queue.conflicts.reading import refresh
 from sync_pipeline.queue.conflicts.typed import require_columns, typed_values
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.queue.opening import open_beside
@@ -33,26 +34,6 @@ class ConflictMovedError(InputError):
     """The conflict is not as it was when it was shown; nothing was done."""
 
     code = "conflict.moved"
-
-
-class DecisionUnfitError(InputError):
-    """The decision is none about conflicts of this type; nothing was done."""
-
-    code = "conflict.decision_unfit"
-
-
-@dataclass(frozen=True)
-class Group:
-    """Chosen conflicts of one connection and entity.
-
-    Attributes:
-        is_mismatch: fields are in dispute; else something failed.
-    """
-
-    connection: str
-    entity: str
-    is_mismatch: bool
-    n_conflicts: int
 
 
 @dataclass(frozen=True)
@@ -94,22 +75,6 @@ class _Order:
     settings: QueueSettings
 
 
-def open_groups(database: Database, chosen: Chosen) -> list[Group]:
-    """The open conflicts among the chosen ones, counted by connection, entity and kind.
-
-    Raises:
-        UnknownConnectionError: no such connection.
-    """
-    chosen = replace(chosen, state="open")
-    found = []
-    for org_id, connection_id in scopes(database, chosen):
-        with database.organization(org_id) as conn:
-            rows = conn.execute(composed("count"), chosen.values(connection_id)).fetchall()
-        names = Group.__dataclass_fields__
-        found += [Group(**{name: row[name] for name in names}) for row in rows]
-    return found
-
-
 def resolve(
     database: Database,
     chosen: Chosen,
@@ -148,26 +113,6 @@ def resolve(
         with database.organization(connection.org_id) as conn:
             total += _resolve_here(conn, connection, entity, order)
     return total
-
-
-def require_fit(decision: Decision, groups: list[Group]) -> None:
-    """Refuse a decision that none of the conflicts can be decided by. Pure.
-
-    Raises:
-        DecisionUnfitError: says what can be done about them.
-    """
-    mismatches = sum(one.n_conflicts for one in groups if one.is_mismatch)
-    others = sum(one.n_conflicts for one in groups if not one.is_mismatch)
-    if decision.is_applied and others and not mismatches:
-        raise DecisionUnfitError(
-            "No field is in dispute: something could not be applied.",
-            remedy="Mend what the message says and retry it, or skip it.",
-        )
-    if decision.verb == "retry" and mismatches and not others:
-        raise DecisionUnfitError(
-            "Both sides were edited; to try again changes nothing.",
-            remedy="Take source or target, name fields, set values, or skip it.",
-        )
 
 
 def _resolve_here(

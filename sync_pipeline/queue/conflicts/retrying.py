@@ -12,8 +12,8 @@ from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue import actions
 from sync_pipeline.queue.conflicts.choosing import Chosen, composed
 from sync_pipeline.queue.conflicts.deciding import Decision
+from sync_pipeline.queue.conflicts.fitting import open_groups, require_fit
 from sync_pipeline.queue.conflicts.reading import scopes
-from sync_pipeline.queue.conflicts.resolving import open_groups, require_fit
 
 
 @dataclass(frozen=True)
