@@ -200,7 +200,8 @@ DECLARE
 BEGIN
     SELECT
         s.connection_id, s.entity, s.org_id, s.state, s.finished_at, q.tally AS before,
-        s.is_complete IS TRUE AND q.filters = '{}' AND s.state IN ('done', 'partial') AS is_whole,
+        s.is_complete IS TRUE AND q.filters - 'deletion_limit_percent' = '{}'
+            AND s.state IN ('done', 'partial') AS is_whole,
         jsonb_build_object(
             'lines_created', s.created_count,
             'lines_updated', s.updated_count,

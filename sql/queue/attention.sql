@@ -25,7 +25,8 @@ never_compared AS (
         ORDER BY q.created_at DESC LIMIT 1
     ) AS last
     WHERE c.is_active
-      AND last.stage = 'finished' AND last.reconciliation IS NULL AND last.filters = '{}'
+      AND last.stage = 'finished' AND last.reconciliation IS NULL
+      AND last.filters - 'deletion_limit_percent' = '{}'
       AND last.cancelled_at IS NULL AND last.forced_done_at IS NULL
       -- Whoever finished it compares at once, and its pages are not kept for ever.
       AND last.finished_at BETWEEN now() - interval '1 day' AND now() - interval '1 minute'
