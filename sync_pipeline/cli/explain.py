@@ -1,12 +1,12 @@
-"""`sync-pipeline explain`: why a record is as it is.
+"""`sync-pipeline explain`: why a record is as it is, and what happened to it.
 
-Belongs here: the story's layout. Does not: gathering it and drawing conclusions (queue/explain.py).
+Belongs here: the story's layout. Does not: gathering it and drawing conclusions (queue/story/).
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -14,14 +14,22 @@ from sync_pipeline.cli import output
 from sync_pipeline.cli.output import moment, said
 from sync_pipeline.entities import entity_of
 from sync_pipeline.postgres.database import Database
-from sync_pipeline.queue.explain import Happening, Line, Story, reasons
-from sync_pipeline.queue.explain import explain as gather
+from sync_pipeline.queue.story import Event, Story, gather, reasons, timeline
 from sync_pipeline.settings import DatabaseSettings
 from sync_pipeline.sources.connections import find_connection
 
 app = typer.Typer(add_completion=False)
 
-_LONGEST_VALUE = 100
+_LONGEST_VALUE: Final = 100
+_STYLES: Final[Mapping[str, str]] = {
+    "failed": "red",
+    "conflict": "red",
+    "skipped": "yellow",
+    "retired": "yellow",
+    "edited": "cyan",
+    "done": "green",
+    "resolved": "green",
+}
 
 
 @app.command()
@@ -32,55 +40,63 @@ def explain(
     *,
     as_json: output.AsJson = False,
 ) -> None:
-    """Tell a record's story: what it is here, every line, change and conflict, and why."""
+    """Tell a record's story: what it is here and why, and everything that happened to it."""
     with Database.open(DatabaseSettings()) as database:
         connection = find_connection(database, name)
         story = gather(database, connection, entity_of(connection.system, entity), external_id)
     if as_json:
-        output.print_json({**asdict(story), "reasons": reasons(story)})
+        output.print_json(as_document(story))
     else:
         _print(story)
 
 
+def as_document(story: Story) -> dict[str, Any]:
+    """The JSON form: all that is kept, the events in order of time, and the reasons."""
+    kept = {
+        name: value for name, value in asdict(story).items() if name not in ("sync_ends", "lines")
+    }
+    lines = [asdict(line) | {"kind": line.kind} for line in story.lines]
+    events = [asdict(event) for event in timeline(story)]
+    quiet = len(story.quiet_ends)
+    return {
+        **kept, "lines": lines, "quiet_syncs": quiet, "events": events, "reasons": reasons(story),
+    }  # fmt: skip
+
+
 def _print(story: Story) -> None:
-    output.show(f"[bold]{story.connection} {story.entity} {said(story.external_id)}[/bold]")
+    output.show(f"[bold]{said(story.connection)} {story.entity} {said(story.external_id)}[/bold]")
     for sentence in reasons(story):
         output.show(said(sentence))
     if story.identity is not None and story.identity.ours is not None:
         output.show("\nOur row")
-        hidden = {"id", "org_id", "email_normalized"}
-        rows = [(f"  {k}", _value(v)) for k, v in story.identity.ours.items() if k not in hidden]
+        hidden = {"id", "org_id", "email_normalized", "source_key"}
+        rows = [
+            (f"  {name}", _value(value) + _edited(story, name))
+            for name, value in story.identity.ours.items()
+            if name not in hidden
+        ]
         output.show(output.facts(rows))
-    if story.lines:
-        output.show("\nOn queues")
-    for line in story.lines:
-        _print_line(line, [one for one in story.activity if _is_of(one, line)])
-    if story.conflicts:
-        output.show("\nConflicts")
-        for one in story.conflicts:
-            end = f", {said(one.resolution)} ({said(one.resolved_by)})" if one.resolved_at else ""
-            output.show(
-                f"  {moment(one.created_at)}  {one.conflict_type} {one.state}: "
-                f"{said(one.message)}{end}"
-            )
+    output.show("\nWhat happened (UTC)")
+    queue_id = None
+    for event in timeline(story):
+        _print_event(event, is_same_queue=event.queue_id in (None, queue_id))
+        queue_id = event.queue_id or queue_id
 
 
-def _is_of(happening: Happening, line: Line) -> bool:
-    return happening.queue_id == line.queue_id
+def _edited(story: Story, name: str) -> str:
+    edit = story.edits.get(name)
+    return f"  [cyan]edited here; the record had {_value(edit.base)}[/cyan]" if edit else ""
 
 
-def _print_line(line: Line, activity: list[Happening]) -> None:
-    error = f": {said(line.error_message)} ({line.error_code})" if line.error_code else ""
-    output.show(f"  queue {line.queue_id}, line {line.line_no}: {output.state(line.state)}{error}")
-    for one in activity:
-        words = f": {said(one.message)}" if one.message else ""
-        output.show(
-            f"    [dim]{moment(one.created_at)}[/dim]  {one.activity_type.replace('_', ' ')}{words}"
-        )
-        if one.after and one.before is None:
-            output.show(f"      [dim]with[/dim] {', '.join(said(name) for name in one.after)}")
-        for name, before, after in differences(one.before, one.after):
-            output.show(f"      {said(name)}: {_value(before)} [dim]became[/dim] {_value(after)}")
+def _print_event(event: Event, *, is_same_queue: bool) -> None:
+    style = _STYLES.get(event.kind)
+    words = f"[{style}]{said(event.words)}[/{style}]" if style else said(event.words)
+    queue = "" if is_same_queue else f"  [dim]queue {event.queue_id}[/dim]"
+    output.show(f"  [dim]{moment(event.at)}[/dim]  {words}{queue}")
+    if event.after and event.before is None:
+        output.show(f"    [dim]with[/dim] {', '.join(said(name) for name in event.after)}")
+    for name, before, after in differences(event.before, event.after):
+        output.show(f"    {said(name)}: {_value(before)} [dim]became[/dim] {_value(after)}")
 
 
 def differences(

@@ -10,8 +10,8 @@ from sync_pipeline.demo.server import DemoServer
 from sync_pipeline.entities import CUSTOMERS
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.ranges import QUEUES_PER_RANGE
-from sync_pipeline.queue.explain import explain
 from sync_pipeline.queue.progress import failed_lines, milestones, standing
+from sync_pipeline.queue.story import gather as explain
 from sync_pipeline_tests.conftest import make_organization, settings_for
 from sync_pipeline_tests.factories import (
     apply_records,

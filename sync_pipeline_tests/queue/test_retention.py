@@ -10,9 +10,10 @@ import pytest
 from sync_pipeline.entities import CUSTOMERS
 from sync_pipeline.postgres.ranges import QUEUES_PER_RANGE
 from sync_pipeline.queue import retention
-from sync_pipeline.queue.explain import explain, reasons
 from sync_pipeline.queue.queues import find_queue
 from sync_pipeline.queue.retention import maintain, purge
+from sync_pipeline.queue.story import gather as explain
+from sync_pipeline.queue.story import reasons
 from sync_pipeline.settings import RetentionSettings
 from sync_pipeline_tests.factories import (
     apply_records,

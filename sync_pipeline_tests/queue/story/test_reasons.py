@@ -7,7 +7,8 @@ import pytest
 from sync_pipeline.demo.server import DemoServer
 from sync_pipeline.entities.woocommerce_customers import CUSTOMERS
 from sync_pipeline.postgres.database import Database
-from sync_pipeline.queue.explain import UnknownRecordError, explain, reasons
+from sync_pipeline.queue.story import UnknownRecordError, reasons
+from sync_pipeline.queue.story import gather as explain
 from sync_pipeline.sources.connections import Connection
 from sync_pipeline_tests.factories import (
     apply_records,
