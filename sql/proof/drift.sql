@@ -1,9 +1,8 @@
 -- Rows of ours that are not as the last sync took them to be: somebody changed or deleted them by hand.
 --   One row per field that moved; of a row that is gone one without a field.
--- Caller: stages.proof, by a cursor of the server, under enqueue/as_sets.sql.
--- Composed per entity: its table, and the object of its columns.
--- Index: sync_record_pkey (one range of it), the target's key; both are read once, by hash or merge.
--- Why the objects as a whole first: fields are looked at one by one only where something moved.
+-- Caller: stages.proof, by a cursor of the server, under proof/as_sets.sql; only where count_drift.sql
+--   found any, for the plan of a cursor has no parallel workers.
+-- Composed per entity: proof/drifted.sql. Index: as there.
 -- Fields that base does not have were not mapped when the record was applied, and records of before
 --   there was a base are not compared.
 SELECT CASE WHEN drifted.is_lost THEN 'lost' ELSE 'drift' END AS kind, drifted.external_id,

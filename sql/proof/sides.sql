@@ -4,7 +4,7 @@
 -- Used by: proof/compare.sql, proof/differences.sql. Composed per entity: what landed, with its hash
 --   (enqueue/hashed.sql).
 -- Index: sync_page_pkey, sync_line_pkey (the queues' lines), sync_record_pkey (one range of it),
---   sync_conflict_open_idx; all are read once and joined as sets (enqueue/as_sets.sql).
+--   sync_conflict_open_idx; all are read once and joined as sets (proof/as_sets.sql).
 -- Theirs: what the queue read; of what became a line the newest line, for a line may have been read
 --   again, and a later queue may have read the record later. A window's line that was not applied does
 --   not count: it was older than what is here (queue/complete.sql, superseded). Nor do lines that are
@@ -24,13 +24,13 @@ line AS (
         CASE WHEN l.state IS NULL AND q.stage <> 'finished' THEN 'draft' ELSE l.state END AS state
     FROM sync_line AS l
     JOIN sync_queue AS q ON q.queue_no = l.queue_no
-    LEFT JOIN sync_record AS known
-        ON q.is_window AND known.connection_id = %(connection_id)s AND known.entity = %(entity)s
-        AND known.external_id = l.external_id
     WHERE l.queue_no = ANY (%(queue_nos)s::bigint[])
       AND l.content_hash <> '00000000-0000-0000-0000-000000000000'
       AND (NOT q.is_window OR l.state IS NOT NULL AND l.state = 'failed'
-           OR known.applied_queue_no >= l.queue_no)
+           OR EXISTS (SELECT FROM sync_record AS known
+                      WHERE known.connection_id = %(connection_id)s AND known.entity = %(entity)s
+                        AND known.external_id = l.external_id
+                        AND known.applied_queue_no >= l.queue_no))
     ORDER BY l.external_id COLLATE "C", l.queue_no DESC
 ),
 theirs AS (
@@ -39,7 +39,7 @@ theirs AS (
     FROM page FULL JOIN line ON line.external_id = page.external_id
 ),
 ours AS (
-    SELECT r.external_id, r.content_hash, r.tombstoned_at, r.tombstone_reason,
+    SELECT r.external_id, r.content_hash, r.tombstoned_at, r.tombstone_reason, r.elsewhere_as,
         r.applied_at >= %(read_at)s AND r.applied_queue_no <> ALL (%(queue_nos)s::bigint[])
             AS is_later
     FROM sync_record AS r
@@ -55,7 +55,7 @@ side AS (
         theirs.content_hash AS theirs,
         CASE WHEN ours.tombstoned_at IS NULL THEN ours.content_hash END AS ours,
         theirs.state, ours.content_hash AS known_hash, ours.tombstoned_at, ours.tombstone_reason,
-        ours.is_later
+        ours.elsewhere_as, ours.is_later
     FROM theirs FULL JOIN ours ON ours.external_id = theirs.external_id
     WHERE theirs.external_id IS NOT NULL
        OR %(is_whole)s AND ours.tombstoned_at IS NULL AND NOT ours.is_later
@@ -68,6 +68,7 @@ SELECT side.external_id, side.theirs, side.ours,
          WHEN side.theirs <> side.ours THEN 'changed' ELSE 'same' END AS kind,
     CASE
         WHEN side.theirs = side.ours THEN NULL
+        WHEN side.theirs IS NULL AND side.elsewhere_as IS NOT NULL THEN 'elsewhere'
         WHEN side.theirs IS NULL THEN 'gone'
         WHEN side.state IN ('failed', 'cancelled', 'draft') THEN side.state
         WHEN side.tombstone_reason = 'reverted' THEN 'reverted'

@@ -16,7 +16,7 @@ from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.queues import Queue, queue_status, record_activity
 from sync_pipeline.stages.coverage import NOTHING_READ, Coverage
 from sync_pipeline.stages.digests import Digest
-from sync_pipeline.stages.proof import UNKNOWN, Comparison, Reading, compare, count_drift
+from sync_pipeline.stages.proof import UNKNOWN, Comparison, Reading, as_sets, compare, count_drift
 from sync_pipeline.stages.verdict import Verdict
 
 Scope = Literal["whole", "changes", "window", "part", "purged"]
@@ -93,6 +93,7 @@ def certify(
     assert numbers is not None  # noqa: S101  (the queue is at hand)
     compared, drifted = _NOTHING, None
     if scope != "purged":
+        as_sets(conn)
         reading = Reading(
             queue_no=queue.queue_no,
             queue_nos=(queue.queue_no,),
@@ -105,7 +106,7 @@ def certify(
         excused = {"changed": "figures moved"} if numbers["is_fed_meanwhile"] else None
         compared = compare(conn, entity, reading, excused)
         if scope == "whole" and queue.is_full:
-            drifted = count_drift(conn, entity, queue.connection_id)
+            drifted = count_drift(conn, entity, queue.connection_id).n_changed
     status = queue_status(conn, queue.queue_no)
     made = certificate_of(scope, verdict, compared, status, numbers, drifted)
     _keep(conn, queue, made)
@@ -202,6 +203,7 @@ _REASONS: Final = {
     UNKNOWN: "nobody knows why",
     "cancelled": "their lines were cancelled",
     "draft": "not applied yet",
+    "elsewhere": "there under another role or status",
     "failed": "failed, with a reason",
     "figures moved": "orders came in meanwhile",
     "gone": "no longer in the store",

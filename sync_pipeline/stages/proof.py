@@ -23,8 +23,8 @@ Kind = Literal["missing", "extra", "changed", "lost", "drift"]
 
 UNKNOWN: Final = "unknown"
 # Not compared, for what was read is not the last word on them: a later sync applied or retired the
-# record, or an undo keeps it away.
-SET_ASIDE: Final = frozenset({"later", "retired", "reverted"})
+# record, an undo keeps it away, or the store has it where its listing does not show it.
+SET_ASIDE: Final = frozenset({"later", "retired", "reverted", "elsewhere"})
 _ROWS_AT_ONCE: Final = 1_000
 
 
@@ -67,6 +67,14 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Drift:
+    """Rows of ours that somebody changed, and that somebody deleted, by hand."""
+
+    n_changed: int
+    n_lost: int
+
+
+@dataclass(frozen=True)
 class Difference:
     """One record on which both sides differ; of a drifted row one field.
 
@@ -86,12 +94,11 @@ class Difference:
 def compare(
     conn: DictConnection, entity: Entity, reading: Reading, excused: Mapping[str, str] | None = None
 ) -> Comparison:
-    """Count and digest both sides; the transaction joins sets by hash from then on.
+    """Count and digest both sides.
 
     Args:
         excused: kind -> reason of those of that kind that have none.
     """
-    conn.execute(statement("enqueue/as_sets"))
     query = sql.SQL(statement("proof/compare")).format(sides=_sides(entity))
     return counted(conn.execute(query, _values(entity, reading)).fetchall(), excused or {})
 
@@ -126,20 +133,22 @@ def differences(conn: DictConnection, entity: Entity, reading: Reading) -> Itera
 
 
 def drift(conn: DictConnection, entity: Entity, connection_id: int) -> Iterator[Difference]:
-    """Rows that were changed or deleted here by hand, a field each; streamed, in no order.
-
-    The transaction joins sets by hash from then on.
-    """
-    conn.execute(statement("enqueue/as_sets"))
-    query = sql.SQL(statement("proof/drift")).format(drifted=_drifted(entity))
+    """Rows that were changed or deleted here by hand, a field each; streamed, in no order."""
+    query = sql.SQL(statement("proof/drift")).format(drifted=_drifted(conn, entity))
     return _streamed(conn, query, {"connection_id": connection_id, "entity": entity.name})
 
 
-def count_drift(conn: DictConnection, entity: Entity, connection_id: int) -> int:
-    """How many rows were changed here by hand since they were applied."""
-    query = sql.SQL(statement("proof/count_drift")).format(drifted=_drifted(entity))
+def count_drift(conn: DictConnection, entity: Entity, connection_id: int) -> Drift:
+    """How many rows were changed or deleted here by hand since they were applied."""
+    query = sql.SQL(statement("proof/count_drift")).format(drifted=_drifted(conn, entity))
     row = conn.execute(query, {"connection_id": connection_id, "entity": entity.name}).fetchone()
-    return int(row["n_drifted"]) if row else 0
+    assert row is not None  # noqa: S101  (an aggregate has a row)
+    return Drift(n_changed=row["n_drifted"], n_lost=row["n_lost"])
+
+
+def as_sets(conn: DictConnection) -> None:
+    """Have the transaction join and group sets by hash from now on: before anything else here."""
+    conn.execute(statement("proof/as_sets"))
 
 
 def _streamed(
@@ -172,23 +181,40 @@ def _values(entity: Entity, reading: Reading) -> dict[str, Any]:
     }
 
 
-def _drifted(entity: Entity) -> sql.Composed:
+def _drifted(conn: DictConnection, entity: Entity) -> sql.Composed:
+    rows = conn.execute(statement("proof/columns"), {"table": entity.target}).fetchall()
+    types = {row["name"]: row["type"] for row in rows}
     late = LATE_COLUMNS.get(entity.target, ())
-    pairs = [
+    known = sql.SQL("differing.base ->> {} IS NOT NULL")
+    objects = [
         sql.SQL("{}, {}").format(
             sql.Literal(column),
-            _as_it_was(column) if column in late else sql.Identifier("t", column),
+            _where(known.format(sql.Literal(column)), "differing", column)
+            if column in late
+            else sql.Identifier("differing", column),
         )
         for column in entity.columns
     ]
+    now = [
+        _where(sql.SQL("{} IS NOT NULL").format(sql.Identifier("was", column)), "t", column)
+        if column in late
+        else sql.Identifier("t", column)
+        for column in entity.columns
+    ]
+    listed = sql.SQL(", ").join
     return sql.SQL(statement("proof/drifted")).format(
         target=sql.Identifier(entity.target),
-        ours=sql.SQL("jsonb_build_object({})").format(sql.SQL(", ").join(pairs)),
+        columns=listed(sql.Identifier("t", column) for column in entity.columns),
+        types=listed(
+            sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(types[column]))
+            for column in entity.columns
+        ),
+        was_columns=listed(sql.Identifier("was", column) for column in entity.columns),
+        now_columns=listed(now),
+        ours=sql.SQL("jsonb_build_object({})").format(listed(objects)),
     )
 
 
-def _as_it_was(column: str) -> sql.Composed:
+def _where(condition: sql.Composable, table: str, column: str) -> sql.Composed:
     """A reference; not, where it was not known when the record was applied."""
-    return sql.SQL("CASE WHEN r.base ->> {} IS NOT NULL THEN {} END").format(
-        sql.Literal(column), sql.Identifier("t", column)
-    )
+    return sql.SQL("CASE WHEN {} THEN {} END").format(condition, sql.Identifier(table, column))

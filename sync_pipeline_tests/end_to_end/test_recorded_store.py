@@ -1,13 +1,19 @@
 """A whole sync of the recorded store, held against an independent computation with pandas."""
 
+import json
+import uuid
 from decimal import Decimal
+from hashlib import md5
 
 import pandas as pd
 import pytest
 
 from sync_pipeline.demo import DemoServer, recorded_store
 from sync_pipeline.demo.recorded import LISTINGS_FILE, read_compressed
+from sync_pipeline.entities import CUSTOMERS
 from sync_pipeline.postgres.database import Database
+from sync_pipeline.stages.digests import Digest
+from sync_pipeline.stages.verification import verify
 from sync_pipeline_tests.conftest import make_organization, settings_for
 from sync_pipeline_tests.factories import make_connection, row, rows, run_sync, status
 
@@ -178,6 +184,82 @@ class TestFirstSync:
         assert (
             rows(database, "SELECT name FROM customer WHERE name ~ '&(amp|lt|gt|#[0-9]+);'") == []
         )
+
+
+class TestCertificate:
+    def test_given_the_recordings_then_the_digest_is_what_python_makes_of_them(
+        self, after_first_sync, recorded_customers
+    ):
+        database, _, sync, _ = after_first_sync
+        figures = order_figures(database)
+        salt = CUSTOMERS.hash_salt("all_orders")
+
+        made = Digest.of(
+            (str(one["id"]), content_hash(salt, one | figures.get(str(one["id"]), {})))
+            for one in recorded_customers
+        )
+
+        kept = status(database, sync.queue)["certificate"]
+        assert (kept["holds"], kept["theirs_count"], made.count) == (True, 1000, 1000)
+        assert kept["theirs_digest"] == kept["ours_digest"] == str(made)
+
+    def test_given_a_sync_when_verified_then_both_sides_agree_and_no_row_has_drifted(
+        self, after_first_sync
+    ):
+        database, shop, sync, _ = after_first_sync
+
+        proof = verify(database, shop, CUSTOMERS)
+
+        assert (proof.agree, proof.counts) == (True, {})
+        assert proof.theirs_digest == status(database, sync.queue)["certificate"]["theirs_digest"]
+
+
+@pytest.fixture(scope="module")
+def recorded_customers():
+    """Customers as the store lists them, with the fields that are asked for."""
+    listed = read_compressed(LISTINGS_FILE)["customers"]
+    fields = CUSTOMERS.listing.fields
+    return [{name: one[name] for name in fields} for one in listed if one["role"] == "customer"]
+
+
+def order_figures(database):
+    """What a record gets of its orders, by the customer's id."""
+    by_customer = {}
+    for one in rows(database, "SELECT * FROM sync_order_figure WHERE customer_id > 0"):
+        by_customer.setdefault(str(one["customer_id"]), []).append(one)
+    return {
+        customer_id: {"order_figures": figures_as_json(orders)}
+        for customer_id, orders in by_customer.items()
+    }
+
+
+def figures_as_json(orders):
+    paid = [one for one in orders if one["status"] in ("processing", "completed")]
+    created = [one["created_utc"] for one in orders]
+    return {
+        "count": len(orders),
+        "completed": sum(one["status"] == "completed" for one in orders),
+        "total": sum((one["total"] for one in orders), Decimal(0)),
+        "net": sum((one["total"] - one["refunded"] for one in paid), Decimal(0)),
+        "first": min(created).isoformat(),
+        "last": max(created).isoformat(),
+    }
+
+
+def content_hash(salt, record):
+    return str(
+        uuid.UUID(md5((salt + as_jsonb(record)).encode(), usedforsecurity=False).hexdigest())
+    )
+
+
+def as_jsonb(value):
+    """A value as PostgreSQL writes a jsonb: shorter keys first."""
+    if isinstance(value, dict):
+        keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
+        return "{" + ", ".join(f"{as_jsonb(key)}: {as_jsonb(value[key])}" for key in keys) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(as_jsonb, value)) + "]"
+    return str(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False)
 
 
 class TestSecondSync:
