@@ -17,6 +17,7 @@ from sync_pipeline.entities import Entity
 from sync_pipeline.orchestration import checks, figures
 from sync_pipeline.orchestration import metadata as shown
 from sync_pipeline.orchestration.config import SyncConfig
+from sync_pipeline.orchestration.conflicts import open_conflicts
 from sync_pipeline.orchestration.graph import made_after
 from sync_pipeline.orchestration.outcomes import found, opened
 from sync_pipeline.orchestration.pools import reads_pool
@@ -190,7 +191,11 @@ def reconciled_asset(entity: Entity) -> dg.AssetsDefinition:
                 | shown.certificate_metadata(certificate)
                 | shown.rate_metadata("records", verdict.distinct, seconds)
                 | shown.store_links(work.connection),
-                [checks.both_sides_agree(verdict), checks.certificate_holds(certificate)],
+                [
+                    checks.both_sides_agree(verdict),
+                    checks.certificate_holds(certificate),
+                    open_conflicts(work),
+                ],
             )
 
     return reconciled

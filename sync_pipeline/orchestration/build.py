@@ -8,6 +8,7 @@ import dagster as dg
 from sync_pipeline.entities import ENTITIES
 from sync_pipeline.orchestration.actions import action_jobs
 from sync_pipeline.orchestration.assets import entity_assets
+from sync_pipeline.orchestration.conflicts import resolve_job
 from sync_pipeline.orchestration.jobs import sync_all_job, sync_job
 from sync_pipeline.orchestration.orchestration_jobs import orchestration_jobs
 from sync_pipeline.orchestration.preview_job import preview_job
@@ -40,6 +41,7 @@ def build_definitions(
             sync_all,
             *action_jobs(),
             revert_job,
+            resolve_job,
             preview_job,
             *orchestration_jobs(),
             purge_job,

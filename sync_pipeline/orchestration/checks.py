@@ -12,6 +12,7 @@ made by the asset it belongs to, from the numbers of that very run.
     both_sides_agree       warns when every difference has its reason (a failed line, a row deleted
                                    by hand, a record that left the store, incomplete reading);
                                    errs when one has none
+    no_open_conflicts      warns   a person decides, nothing is lost meanwhile (conflicts.py)
     certificate_holds      warns and errs likewise, of content: digests of ids and content hashes of
                                    both sides, made anew from what was read and what was applied
 """
@@ -68,6 +69,11 @@ def reconciled_specs(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
             "certificate_holds",
             asset=key,
             description="What was read and what was applied are the same, by a digest of content.",
+        ),
+        dg.AssetCheckSpec(
+            "no_open_conflicts",
+            asset=key,
+            description="No record waits for somebody to decide about it; else a table of them.",
         ),
     ]
 

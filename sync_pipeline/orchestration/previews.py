@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from sync_pipeline.orchestration.figures import Change
+from sync_pipeline.queue.conflicts import Conflict
 from sync_pipeline.queue.differences import Difference
 
 _LONGEST_CELL: Final = 60
@@ -58,6 +59,22 @@ def _difference_rows(one: Difference) -> Iterator[str]:
 
 def _row(*values: object) -> str:
     return f"| {' | '.join(map(_cell, values))} |"
+
+
+def conflicts_table(shown: Sequence[Conflict]) -> str:
+    """One row per conflict, as Markdown."""
+    head = "| conflict | record | type | what | since (UTC) |\n|:--|:--|:--|:--|:--|"
+    rows = [
+        _row(
+            str(one.id),
+            one.external_id,
+            one.conflict_type,
+            ", ".join(one.fields) or one.message,
+            f"{one.created_at:%Y-%m-%d %H:%M:%S}",
+        )
+        for one in shown
+    ]
+    return "\n".join([head, *rows])
 
 
 def numbers_table(numbers: Sequence[tuple[str, object]]) -> str:

@@ -135,6 +135,7 @@ class TestASync:
             "no_line_left_behind": True,
             "both_sides_agree": True,
             "certificate_holds": True,
+            "no_open_conflicts": True,
         }
 
     def test_when_it_ends_then_the_last_observation_has_the_whole_count(self, story):
