@@ -19,6 +19,7 @@ from benchmarks import (
     old_design,
     orders,
     progress,
+    proof,
     purge,
     tuning,
     upsert,
@@ -108,6 +109,9 @@ SUBJECTS: dict[str, Run] = {
         server, small=sizes.memory_orders[0], large=sizes.memory_orders[1], entity=ORDERS
     ),
     "progress": lambda server, sizes: progress.run(server, lines=sizes.progress_lines),
+    "proof": lambda server, sizes: proof.run(
+        server, sizes=(sizes.flat_lines[0], sizes.flat_lines[-1]), rounds=1
+    ),
     "purge": lambda server, sizes: purge.run(server, lines=max(sizes.flat_lines), rounds=1),
     "isolation": lambda server, sizes: tuning.run_isolation(
         server, lines=sizes.tuning_lines, rounds=sizes.rounds

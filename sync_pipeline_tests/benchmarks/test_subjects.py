@@ -9,6 +9,7 @@ from benchmarks import (
     old_design,
     orders,
     progress,
+    proof,
     purge,
     tuning,
     upsert,
@@ -94,6 +95,14 @@ class TestProgress:
             "20,000 records, reading",
         ]
         assert all(0 < figure.value < 500 for figure in subject.figures)
+
+
+class TestProof:
+    def test_given_rows_edited_by_hand_when_verified_apart_then_memory_is_judged(self, server):
+        subject = proof.run(server, sizes=(120,), rounds=1)
+
+        assert [figure.is_met for figure in subject.figures if figure.target] == [True]
+        assert values(subject)["120 customers verified"] > 0
 
 
 class TestPurge:
