@@ -1,7 +1,7 @@
 -- Name the customer of orders that came before their customer did.
 -- Caller: entities.references.fill_references, at the end of any entity's upsert.
 -- Index: sales_order_unresolved_idx (partial: only orders that name a customer and have none),
---   sync_record_pkey.
+--   sync_record_pkey, customer_pkey.
 -- Why FOR UPDATE in the order of keys: batches of orders lock the same rows in that order.
 WITH arrived AS MATERIALIZED (
     SELECT o.id, known.local_id
@@ -9,6 +9,8 @@ WITH arrived AS MATERIALIZED (
     JOIN sync_record AS known
         ON known.connection_id = %(connection_id)s AND known.entity = 'customers'
         AND known.external_id = o.customer_external_id
+        -- Of one that was removed the record is still known.
+        AND EXISTS (SELECT FROM customer AS c WHERE c.id = known.local_id)
     WHERE o.source = (SELECT name FROM sync_connection WHERE connection_id = %(connection_id)s)
       AND o.customer_id IS NULL AND o.customer_external_id IS NOT NULL
     ORDER BY o.id

@@ -17,7 +17,7 @@ from psycopg.errors import DeadlockDetected
 
 from sync_pipeline import logs
 from sync_pipeline.entities import Entity
-from sync_pipeline.entities.references import Filled, fill_references
+from sync_pipeline.entities.references import Filled, fill_references, release_references
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.completion import Outcome
 from sync_pipeline.queue.queues import Queue, finish, record_activity
@@ -63,10 +63,14 @@ def upsert(
 
 
 def _fill_references(database: Database, queue: Queue) -> None:
-    """Fill in what could not be found before, in whatever order entities are synced."""
+    """Fill in what could not be found before, in whatever order entities are synced.
+
+    What names a row that this queue removed lets go of it.
+    """
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             with database.organization(queue.org_id) as conn:
+                release_references(conn, queue.queue_no, queue.entity)
                 filled = fill_references(conn, queue.connection_id)
                 if filled != Filled(0, 0, 0):
                     record_activity(

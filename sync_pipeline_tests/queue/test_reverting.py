@@ -2,7 +2,7 @@
 
 import pytest
 
-from sync_pipeline.entities import CUSTOMERS, ORDERS
+from sync_pipeline.entities import CUSTOMERS, ORDERS, PRODUCTS
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.queue.queues import find_queue
 from sync_pipeline.queue.revert_preview import preview_revert
@@ -16,6 +16,7 @@ from sync_pipeline_tests.factories import (
     make_connection,
     make_queue,
     order,
+    product,
     queue_settings,
     row,
     rows,
@@ -273,6 +274,41 @@ class TestOrders:
 
         assert status(database, undone)["state"] == "done"
         assert table(database, "sales_order") == []
+
+
+class TestReferences:
+    def test_given_a_customer_taken_back_then_its_orders_name_none_until_it_is_there_again(
+        self, database, shop
+    ):
+        apply_records(database, shop, [full_order(1, customer_id=1)], entity=ORDERS)
+        before = table(database, "sales_order")
+        queue, _ = apply_records(database, shop, [customer(1)])
+        synced = table(database, "sales_order")
+        assert synced[0]["customer_id"]
+
+        undone = take_back(database, queue)
+
+        assert table(database, "sales_order") == before
+        take_back(database, undone)
+        assert table(database, "sales_order") == synced
+
+    def test_given_a_product_taken_back_then_lines_and_variations_let_go_of_it(
+        self, database, shop
+    ):
+        apply_records(database, shop, [full_order(1)], entity=ORDERS)
+        lines = "sales_order_line"
+        before = table(database, lines, "order_id, line_no")
+        queue, _ = apply_records(database, shop, [product(5)], entity=PRODUCTS)
+        apply_records(database, shop, [product(51, parent_id=5, type="variation")], entity=PRODUCTS)
+        synced = table(database, lines, "order_id, line_no")
+        assert synced != before
+
+        undone = take_back(database, queue, PRODUCTS)
+
+        assert table(database, lines, "order_id, line_no") == before
+        assert row(database, "SELECT parent_id FROM product")["parent_id"] is None
+        take_back(database, undone, PRODUCTS)
+        assert table(database, lines, "order_id, line_no") == synced
 
 
 class TestPreview:
