@@ -4,10 +4,12 @@ import pytest
 from psycopg import sql
 
 from sync_pipeline.demo import DemoServer
+from sync_pipeline.demo.auth import DEMO_KEY, DEMO_SECRET
 from sync_pipeline.entities import CUSTOMERS, ORDERS
 from sync_pipeline.queue import actions
 from sync_pipeline.stages.coverage import Coverage
 from sync_pipeline.stages.proof import Reading, as_sets, compare, count_drift
+from sync_pipeline.stages.reading_anew import read_anew
 from sync_pipeline.stages.reconcile import reconcile
 from sync_pipeline.stages.verification import verify
 from sync_pipeline_tests.factories import (
@@ -16,6 +18,7 @@ from sync_pipeline_tests.factories import (
     fill_queue,
     full_order,
     make_connection,
+    quick_source_settings,
     rows,
     run_sync,
     status,
@@ -231,6 +234,33 @@ class TestReadings:
 
         assert (proof.agree, proof.reading_id) == (True, str(whole.id))
         assert proof.ours_digest != status(database, whole)["certificate"]["ours_digest"]
+
+    def test_given_edits_in_the_store_when_read_anew_then_they_are_found_and_nothing_is_left(
+        self, database, served, server, monkeypatch
+    ):
+        monkeypatch.setenv("SHOP_KEY", DEMO_KEY)
+        monkeypatch.setenv("SHOP_SECRET", DEMO_SECRET)
+        run_sync(database, served, server)
+        server.store.edit_customer(2, first_name="Eve")
+        server.store.delete_customer(3)
+        before = (
+            rows(database, "SELECT * FROM sync_record"),
+            rows(database, "SELECT * FROM customer"),
+        )
+
+        with read_anew(
+            database, served, CUSTOMERS, by="ann", settings=quick_source_settings()
+        ) as reading:
+            proof = verify(database, served, CUSTOMERS, reading=reading)
+
+        assert found(proof) == [("changed", "2", None), ("extra", "3", None)]
+        assert verify(database, served, CUSTOMERS).agree is True
+        after = (
+            rows(database, "SELECT * FROM sync_record"),
+            rows(database, "SELECT * FROM customer"),
+        )
+        assert after == before
+        assert status(database, reading)["state"] == "cancelled"
 
 
 class Explaining:
