@@ -51,13 +51,19 @@ def preview_records(
 
 
 def apply_preview(
-    database: Database, connection: Connection, preview: Queue, *, entity: Entity = CUSTOMERS
+    database: Database,
+    connection: Connection,
+    preview: Queue,
+    *,
+    entity: Entity = CUSTOMERS,
+    **settings: Any,
 ) -> Queue:
     """The finished sync that applies a preview."""
-    queue = make_queue(database, connection, Filters(applies=str(preview.id)), entity=entity)
+    filters = Filters(applies=str(preview.id))
+    queue = make_queue(database, connection, filters, entity=entity, **settings)
     extract(database, queue, connection, entity, None, quick_source_settings())
     enqueue(database, queue, entity)
-    upsert(database, queue, entity, queue_settings())
+    upsert(database, queue, entity, queue_settings(**settings))
     return find_queue(database, str(queue.id))
 
 
@@ -71,6 +77,7 @@ def told(database: Database, queue: Queue, kind: str) -> dict[str, tuple[Any, ..
         " AND a.activity_type NOT LIKE '%%retried' ORDER BY a.activity_no",
         queue.queue_no,
         f"{kind}_",
+        org_id=queue.org_id,
     )
     return {
         one["external_id"]: (
@@ -78,6 +85,17 @@ def told(database: Database, queue: Queue, kind: str) -> dict[str, tuple[Any, ..
         )
         for one in found
     }  # fmt: skip
+
+
+def codes(database: Database, queue: Queue) -> dict[str, str]:
+    """Why each refused record was refused."""
+    found = rows(
+        database,
+        "SELECT external_id, error_code FROM sync_line WHERE queue_no = %s AND state = 'failed'",
+        queue.queue_no,
+        org_id=queue.org_id,
+    )
+    return {one["external_id"]: one["error_code"] for one in found}
 
 
 def fingerprints(database: Database) -> dict[str, str]:
