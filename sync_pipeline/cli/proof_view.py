@@ -48,7 +48,7 @@ def certificate_line(certificate: Mapping[str, Any]) -> str:
     style = {True: "green", False: "yellow", None: "dim"}[certificate["holds"]]
     if is_bad and not certificate["is_explained"]:
         style = "red"
-    return f"[{style}]Certificate: {said(certificate['verdict'])}.[/{style}]"
+    return f"[{style}]The certificate {said(certificate['verdict'])}.[/{style}]"
 
 
 def _facts(proof: Proof) -> list[tuple[str, str]]:

@@ -176,27 +176,29 @@ def certificate_of(
 
 
 def in_words(scope: Scope, verdict: Verdict, compared: Comparison) -> str:
-    """What the certificate says, in one sentence. Pure."""
+    """What the certificate says, in one sentence that begins with its verb. Pure."""
     if scope == "purged":
-        return f"nothing is proven: {verdict.in_words}"
+        return f"proves nothing: {verdict.in_words}"
     count = compared.theirs.count
     content = [
         f"{n_records} {_KINDS[kind]} ({reason_in_words(reason)})"
         for kind in _KINDS
         for reason, n_records in sorted(compared.differences.get(kind, {}).items())
+        # The verdict says it.
+        if reason != "lost" or not verdict.lost
     ]
     if scope == "part":
-        said = f"nothing is proven about the whole: {count} records were read"
+        said = f"proves nothing about the whole: {count} records were read"
         return f"{said}, {', '.join(content) or 'and are here as they were read'}"
     if verdict.agree and compared.theirs == compared.ours:
-        equal = f"{count} records are the same on both sides by digest {compared.theirs}"
+        equal = f"{count} records are the same on both sides, digest {compared.theirs}"
         if scope == "changes":
-            return f"it holds: {equal}, the rest of {verdict.total} by count"
+            return f"holds: {equal}; the rest of {verdict.total} by count"
         if scope == "window":
-            return f"it holds for its window: {equal}"
-        return f"it holds: {equal}"
-    ids = [] if verdict.agree else [verdict.in_words]
-    return f"it does not hold: {'; '.join([*ids, *content])}"
+            return f"holds for its window: {equal}"
+        return f"holds: {equal}"
+    ids = [] if verdict.agree else [verdict.in_words.removeprefix("both sides differ: ")]
+    return f"does not hold: {'; '.join([*ids, *content])}"
 
 
 _REASONS: Final = {

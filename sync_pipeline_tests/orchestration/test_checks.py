@@ -101,3 +101,26 @@ class TestBothSides:
 
         assert not result.passed
         assert result.severity == severity
+
+
+class TestCertificate:
+    @pytest.mark.parametrize(
+        ("holds", "is_explained", "passed", "severity"),
+        [
+            (True, True, True, dg.AssetCheckSeverity.WARN),
+            (None, True, True, dg.AssetCheckSeverity.WARN),
+            (False, True, False, dg.AssetCheckSeverity.WARN),
+            (False, False, False, dg.AssetCheckSeverity.ERROR),
+        ],
+    )
+    def test_given_a_certificate_when_judged_then_red_only_where_nobody_knows_why(
+        self, holds, is_explained, passed, severity
+    ):
+        result = checks.certificate_holds(
+            {"holds": holds, "is_explained": is_explained, "verdict": "does not hold: …"}
+        )
+
+        assert (result.passed, result.severity) == (passed, severity)
+
+    def test_given_what_is_no_sync_when_judged_then_it_passes(self):
+        assert checks.certificate_holds(None).passed
