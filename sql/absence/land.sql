@@ -1,10 +1,10 @@
 -- Land the ids of known records that a whole, proven reading did not show, as pages of a name of their
 -- own; their total is how many the listing should have shown.
--- Caller: stages.absences, once a queue, under as_sets.sql. Index: sync_page_pkey, sync_record_pkey
+-- Caller: stages.absences, stages.absent_guests, once a queue, under as_sets.sql. Index: sync_page_pkey, sync_record_pkey
 --   (one range of it); both sides are read whole, by hash.
 -- Why pages: a stopped extract goes on with the same set, and it can be looked up which ones they were.
 -- What the store has under another role or status is not expected here (`as`), but looked for again.
--- Guests are in no listing; what a window brought since this queue was opened may be younger than what
+-- Guests are in no listing, and looked for when they have landed; what a window brought since this queue was opened may be younger than what
 -- was read. Both sides as in reconcile/compare.sql.
 WITH own AS MATERIALIZED (
     SELECT DISTINCT item ->> 'id' AS external_id
@@ -25,7 +25,7 @@ known AS MATERIALIZED (
     FROM sync_record AS r
     WHERE r.connection_id = %(connection_id)s AND r.entity = %(entity)s
       AND r.tombstoned_at IS NULL
-      AND starts_with(r.external_id, %(guest_prefix)s) IS NOT TRUE
+      AND coalesce(starts_with(r.external_id, %(guest_prefix)s), false) = %(of_guests)s
       AND NOT (r.origin_queue_no <> %(queue_no)s AND r.applied_queue_no = r.origin_queue_no
                AND r.applied_at >= (SELECT q.created_at FROM sync_queue AS q
                                     WHERE q.queue_no = %(queue_no)s))

@@ -23,9 +23,13 @@ gone AS MATERIALIZED (
         CASE WHEN policy.policy = 'delete' AND r.base IS NULL THEN 'archive' ELSE policy.policy END
             AS policy
     FROM answer
-    JOIN sync_record AS r
-        ON r.connection_id = %(connection_id)s AND r.entity = %(entity)s
-        AND r.external_id = answer.external_id AND r.tombstoned_at IS NULL
+    -- By key: joined, every answer may be looked at for each record (absence/count.sql).
+    CROSS JOIN LATERAL (
+        SELECT * FROM sync_record AS known
+        WHERE known.connection_id = %(connection_id)s AND known.entity = %(entity)s
+          AND known.external_id = answer.external_id AND known.tombstoned_at IS NULL
+        LIMIT 1
+    ) AS r
     LEFT JOIN LATERAL (
         SELECT t.{match_column} AS match_key, (
             SELECT jsonb_object_agg(col.key, col.value) FROM jsonb_each(to_jsonb(t)) AS col

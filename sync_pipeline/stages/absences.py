@@ -26,7 +26,7 @@ from sync_pipeline.stages.believing import (
 from sync_pipeline.stages.confirming import confirm
 from sync_pipeline.stages.coverage import Coverage, absent_name, answers_name, sweep_name
 
-_PAGE_RECORDS: Final = 1_000
+PAGE_RECORDS: Final = 1_000
 
 
 def look_for_absent(
@@ -127,7 +127,8 @@ def _values(queue: Queue, entity: Entity, coverage: Coverage) -> dict[str, Any]:
         "listing": sweep_name(own) if coverage.is_swept else own,
         "prefix": entity.children_prefix,
         "guest_prefix": entity.guests.id_prefix if entity.guests else None,
+        "of_guests": False,
         "absent_listing": absent_name(entity.listing),
         "answers_listing": answers_name(entity.listing),
-        "page_records": _PAGE_RECORDS,
+        "page_records": PAGE_RECORDS,
     }

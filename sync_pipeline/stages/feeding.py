@@ -10,6 +10,7 @@ from typing import Any
 from sync_pipeline.entities import Entity, entity_of
 from sync_pipeline.postgres.database import DictConnection
 from sync_pipeline.queue.queues import Queue
+from sync_pipeline.stages.absent_guests import look_for_absent_guests
 from sync_pipeline.stages.coverage import Coverage
 from sync_pipeline.stages.figures import Orders, Taken, take_figures
 from sync_pipeline.stages.guests import guests_of, land_guests, settle_guests, tell_without_email
@@ -34,6 +35,7 @@ def figures_and_guests(
     if guests is not None:
         tell_without_email(conn, queue, taken.n_without_email)
         land_guests(conn, queue, entity, guests)
+        look_for_absent_guests(conn, queue, entity, guests, note)
     return taken
 
 

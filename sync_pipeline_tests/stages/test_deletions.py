@@ -145,6 +145,30 @@ class TestOrders:
         assert (status(database, last.queue)["deleted_count"], last.verdict.agree) == (1, True)
 
 
+class TestGuests:
+    def test_given_a_guest_without_an_order_left_then_it_is_gone_after_the_second_time(
+        self, database, server, synced
+    ):
+        synced("customers", include_guests=True)
+        server.store.delete_order(7)
+
+        looked = synced("customers", include_guests=True)
+        gone = synced("customers", include_guests=True)
+
+        assert (looked.verdict.waiting, gone.verdict.tombstoned) == (1, 1)
+        assert retired(database, "customers") == {"guest:guest7@example.test": "deleted"}
+        left = row(database, "SELECT tags FROM customer WHERE email = 'guest7@example.test'")
+        assert {"guest", "deleted-in-woocommerce"} <= set(left["tags"])
+        assert gone.verdict.in_words == "both sides agree: 49 records; 1 were taken for deleted"
+
+    def test_given_guests_switched_off_then_none_is_gone(self, database, server, synced):
+        synced("customers", include_guests=True)
+
+        synced("customers"), synced("customers")
+
+        assert retired(database, "customers") == {}
+
+
 class TestStops:
     def test_given_a_stop_between_two_questions_then_the_rest_is_asked_and_nothing_twice(
         self, database, org_id, server, synced, monkeypatch
