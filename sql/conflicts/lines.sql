@@ -24,7 +24,8 @@ SELECT %(queue_no)s, row_number() OVER (ORDER BY decided.conflict_no), decided.o
             WHEN decided.is_deletion THEN coalesce(decided.change -> 'values', '{{}}')
             ELSE coalesce(differing.values, '{{}}') END,
         'is_whole', true,
-        'base', CASE WHEN %(decision)s <> 'skip' THEN decided.details #> '{{settles,base}}' END,
+        'base', CASE WHEN %(decision)s = 'source' OR NOT decided.is_deletion AND %(decision)s <> 'skip'
+                     THEN decided.details #> '{{settles,base}}' END,
         'content_hash', decided.content_hash,
         'tombstone', CASE WHEN decided.is_deletion AND %(decision)s <> 'skip'
                           THEN decided.change ->> 'tombstone' END,

@@ -17,9 +17,9 @@ WITH live AS (
     ) AS row
     LEFT JOIN LATERAL (
         SELECT m.merged, m.disputed
-        FROM sync_merge(nullif(c.details -> 'base', 'null'), row.ours, c.details -> 'theirs',
+        FROM sync_merge(nullif(c.details -> 'base', 'null'), row.ours,
+            CASE WHEN c.details ? 'change' THEN '{{}}' ELSE c.details -> 'theirs' END,
             %(policies)s::jsonb || coalesce(k.options -> 'policies' -> c.entity, '{{}}'), NULL) AS m
-        WHERE NOT c.details ? 'change'
     ) AS judged ON true
     WHERE c.conflict_type = 'DataMismatch' AND c.state = 'open'
       AND row.ours <> c.details -> 'ours'

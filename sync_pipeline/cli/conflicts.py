@@ -29,6 +29,7 @@ app = typer.Typer(
     help="What was not applied blindly: list, show, resolve, stats.",
 )
 
+NameArgument = Annotated[str | None, typer.Argument(help="The connection; all, when left out.")]
 ConnectionOption = Annotated[str | None, typer.Option(help="Of this connection only.")]
 EntityOption = Annotated[str | None, typer.Option(help="Of this entity only.")]
 TypeOption = Annotated[
@@ -48,8 +49,8 @@ OlderOption = Annotated[
 
 @app.command("list")
 def list_(  # noqa: PLR0913  (its filters)
+    name: NameArgument = None,
     *,
-    connection: ConnectionOption = None,
     entity: EntityOption = None,
     conflict_type: TypeOption = None,
     state: Annotated[str, typer.Option(help="open, resolved, skipped, or all.")] = "open",
@@ -62,7 +63,7 @@ def list_(  # noqa: PLR0913  (its filters)
 ) -> None:
     """Conflicts, the newest first."""
     chosen = _chosen(
-        connection=connection, entity=entity, conflict_type=conflict_type, field=field,
+        connection=name, entity=entity, conflict_type=conflict_type, field=field,
         external_id=record, older_than=older_than, state=None if state == "all" else state,
     )  # fmt: skip
     with Database.open(DatabaseSettings()) as database:
@@ -94,15 +95,15 @@ def show(
 
 @app.command()
 def stats(
+    name: NameArgument = None,
     *,
-    connection: ConnectionOption = None,
     state: Annotated[str, typer.Option(help="open, resolved, skipped, or all.")] = "open",
     as_json: output.AsJson = False,
 ) -> None:
     """How many there are: by type, strategy, age and connection."""
-    chosen = _chosen(connection=connection, state=None if state == "all" else state)
+    chosen = _chosen(connection=name, state=None if state == "all" else state)
     with Database.open(DatabaseSettings()) as database:
-        counted = conflicts.conflict_stats(database, connection=connection, state=chosen.state)
+        counted = conflicts.conflict_stats(database, connection=name, state=chosen.state)
     if as_json:
         output.print_json(counted)
     else:

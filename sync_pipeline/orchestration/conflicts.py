@@ -44,7 +44,7 @@ def no_open_conflicts(count: int, newest: Sequence[Conflict]) -> dg.AssetCheckRe
         newest: some of them, for the table.
     """
     one = newest[0] if newest else None
-    how = f"sync-pipeline conflicts list --connection {one.connection}" if one else ""
+    how = f"sync-pipeline conflicts list {one.connection}" if one else ""
     metadata: dict[str, dg.MetadataValue[Any]] = {"open_conflicts": dg.MetadataValue.int(count)}
     if newest:
         metadata["conflicts"] = dg.MetadataValue.md(conflicts_table(newest))

@@ -39,7 +39,7 @@ class TestList:
         self, cli: Cli, disputed
     ):
         everything = cli("conflicts", "list").stdout
-        by_type = listed(cli, "--type", "DataMismatch", "--connection", "shop", "--field", "phone")
+        by_type = listed(cli, "shop", "--type", "DataMismatch", "--field", "phone")
 
         assert everything.splitlines()[0].split() == [
             "id", "connection", "entity", "record", "type", "what", "age",

@@ -31,7 +31,7 @@ def tried(database, shop, sync):
     queue = fill_queue(database, shop, [customer(1, email="taken@x.test")], max_retries=1)
     with database.organization("acme") as conn:
         lease = claim(conn, queue.queue_no, worker="w", lease_seconds=60)
-        complete(conn, lease, queue, CUSTOMERS, backoff_seconds=5)
+        complete(conn, lease, queue, CUSTOMERS, backoff_seconds=0.3)
     return queue
 
 
@@ -42,7 +42,7 @@ class TestAutoRetry:
         assert (conflict["conflict_type"], conflict["strategy"]) == ("DuplicateKey", "AutoRetry")
         assert conflict["tries"] == 1
         wait = conflict["next_try_at"] - conflict["updated_at"]
-        assert wait.total_seconds() == pytest.approx(5)
+        assert wait.total_seconds() == pytest.approx(0.3)
 
     def test_given_the_last_try_failed_then_a_person_decides(self, database, tried, sync):
         sync(customer(1, email="taken@x.test"), max_retries=1)
