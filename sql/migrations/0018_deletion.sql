@@ -4,3 +4,6 @@
 ALTER TABLE sync_record ADD COLUMN IF NOT EXISTS elsewhere_as text;
 CREATE INDEX IF NOT EXISTS sync_record_elsewhere_idx
     ON sync_record (connection_id, entity) WHERE elsewhere_as IS NOT NULL;
+-- Who had a row of ours before: what it left there is the store's.
+CREATE INDEX IF NOT EXISTS sync_record_retired_idx
+    ON sync_record (local_id) WHERE tombstoned_at IS NOT NULL;

@@ -5,7 +5,8 @@
 --   columns from its declaration, the range's table of lines by name. A projection passes line_no,
 --   external_id, content_hash and error_count through.
 -- Index: sync_batch_pkey (fence), the key of the lines (the batch's range), sync_record_pkey and
---   sync_record_local_idx (identity), customer_org_email_idx (match), the target's key.
+--   sync_record_local_idx and sync_record_retired_idx (identity), customer_org_email_idx (match), the
+--   target's key.
 -- Why the fence comes first: a worker that outlived its lease holds an old token, `batch` is then
 --   empty and nothing below finds a row.
 -- Why one wide row goes through: joining the steps again was estimated at one row each and became
@@ -118,7 +119,21 @@ judged AS (
                   AND r.external_id <> identified.external_id
                   {unless_retired}
                 LIMIT 1
-            ) END, {promised_to}) AS claimed_by
+            ) END, {promised_to}) AS claimed_by,
+            -- What the record that left the row had put there: it is the store's, and no edit of ours.
+            CASE WHEN known_id IS NULL AND match_id IS NOT NULL THEN (
+                SELECT r.base FROM (
+                    SELECT base, applied_at, connection_id, entity FROM sync_record
+                    WHERE local_id = identified.match_id AND tombstoned_at IS NOT NULL
+                    UNION ALL
+                    -- Not retired yet where it is only shown (preview_unless_retired.sql).
+                    SELECT base, applied_at, connection_id, entity FROM sync_record
+                    WHERE local_id = identified.match_id AND tombstoned_at IS NULL
+                    OFFSET 0
+                ) AS r
+                WHERE r.connection_id = %(connection_id)s AND r.entity = %(entity)s
+                ORDER BY r.applied_at DESC LIMIT 1
+            ) END AS left_base
         FROM identified
         OFFSET 0
     ) AS i
@@ -150,7 +165,7 @@ compared AS (
     FROM ready AS r
     LEFT JOIN LATERAL (
         SELECT m.merged, m.disputed
-        FROM sync_merge(CASE WHEN r.known_id IS NULL THEN NULL ELSE r.base END, r.ours, r.theirs,
+        FROM sync_merge(CASE WHEN r.known_id IS NULL THEN r.left_base ELSE r.base END, r.ours, r.theirs,
             (SELECT policies FROM policy), r.is_newer) AS m
         -- The row was edited here; or it was here before the record came.
         WHERE r.current_id IS NOT NULL AND NOT r.is_superseded AND r.theirs <> r.ours

@@ -371,6 +371,21 @@ class TestWhatIsNoDeletion:
         assert row_of(database, "31")["id"] == before["id"]
         assert "deleted-in-woocommerce" not in row_of(database, "31")["tags"]
 
+    def test_given_an_account_made_anew_then_it_takes_the_marked_row_over_without_the_mark(
+        self, database, server, synced
+    ):
+        before = row_of(database, "5")
+        server.store.delete_customer(5)
+        synced(), synced()
+
+        server.store.put_customer(customer(31, email="c5@example.test") | {"_links": {}})
+        anew = synced()
+
+        now = row_of(database, "31")
+        assert (now["id"], now["tags"]) == (before["id"], before["tags"])
+        assert record_of(database, "5")["tombstone_reason"] == "deleted"
+        assert anew.verdict.in_words == "both sides agree: 30 records"
+
     def test_given_it_comes_back_under_another_address_then_its_own_row_is_found_again(
         self, database, server, synced
     ):
