@@ -1,5 +1,5 @@
 -- The records on which both sides of a proof differ, in no order.
--- Caller: stages.proof, by a cursor of the server, only where proof/compare.sql counted any.
+-- Caller: stages.proof, streamed, only where proof/compare.sql counted any.
 -- Composed per entity: proof/sides.sql. Index: as there.
 SELECT side.kind, side.external_id, NULL AS field, side.theirs::text AS theirs,
     side.ours::text AS ours, side.reason

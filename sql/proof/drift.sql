@@ -1,7 +1,6 @@
 -- Rows of ours that are not as the last sync took them to be: somebody changed or deleted them by hand.
 --   One row per field that moved; of a row that is gone one without a field.
--- Caller: stages.proof, by a cursor of the server, under proof/as_sets.sql; only where count_drift.sql
---   found any, for the plan of a cursor has no parallel workers.
+-- Caller: stages.proof, streamed, under proof/as_sets.sql.
 -- Composed per entity: proof/drifted.sql. Index: as there.
 -- Fields that base does not have were not mapped when the record was applied, and records of before
 --   there was a base are not compared.

@@ -25,7 +25,6 @@ UNKNOWN: Final = "unknown"
 # Not compared, for what was read is not the last word on them: a later sync applied or retired the
 # record, an undo keeps it away, or the store has it where its listing does not show it.
 SET_ASIDE: Final = frozenset({"later", "retired", "reverted", "elsewhere"})
-_ROWS_AT_ONCE: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -154,9 +153,9 @@ def as_sets(conn: DictConnection) -> None:
 def _streamed(
     conn: DictConnection, query: sql.Composed, values: Mapping[str, Any]
 ) -> Iterator[Difference]:
-    with conn.cursor(name="proof") as cursor:
-        cursor.itersize = _ROWS_AT_ONCE
-        for row in cursor.execute(query, values):
+    """Row by row as they come, held nowhere. A cursor would do without parallel workers."""
+    with conn.cursor() as cursor:
+        for row in cursor.stream(query, values):
             yield Difference(**row)
 
 

@@ -23,11 +23,9 @@ from sync_pipeline.stages.proof import (
     SET_ASIDE,
     Comparison,
     Difference,
-    Drift,
     Reading,
     as_sets,
     compare,
-    count_drift,
     differences,
     drift,
 )
@@ -108,8 +106,7 @@ def verify(
             compared = compare(conn, entity, chosen)
             if compared.differences:
                 told.all_of(one for one in differences(conn, entity, chosen) if _counts(one))
-        if count_drift(conn, entity, connection.connection_id) != Drift(0, 0):
-            told.all_of(drift(conn, entity, connection.connection_id))
+        told.all_of(drift(conn, entity, connection.connection_id))
     return _proof(connection, entity, row, compared, told)
 
 
