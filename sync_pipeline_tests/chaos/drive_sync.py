@@ -1,6 +1,7 @@
 """The four stages of one sync in a process of its own, to be killed: no Dagster, quick to start.
 
     DATABASE_URL=… python -m sync_pipeline_tests.chaos.drive_sync KEY [--stop-at N] …
+    DATABASE_URL=… python -m sync_pipeline_tests.chaos.drive_sync QUEUE --revert   takes that back
 
 Prints `started` when the work begins and, at the end, one JSON object: state, refused
 (completions that came too late), peak_mb. Belongs here: nothing that a test asserts.
@@ -21,7 +22,8 @@ from sync_pipeline.postgres import database as database_module
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue import completion
 from sync_pipeline.queue.opening import open_queue
-from sync_pipeline.queue.queues import begin, queue_status
+from sync_pipeline.queue.queues import begin, find_queue, queue_status
+from sync_pipeline.queue.reverting import revert
 from sync_pipeline.settings import DatabaseSettings
 from sync_pipeline.sources.connections import find_connection
 from sync_pipeline.sources.woocommerce.client import WooCommerceClient
@@ -75,15 +77,20 @@ def drive(arguments):
     with Database.open(DatabaseSettings()) as database:
         shop = find_connection(database, "shop")
         say("started")
-        queue, _ = open_queue(
-            database, shop, entity.name, settings=settings, idempotency_key=arguments.key
-        )
-        begin(database, queue, run_id=None)
-        client = WooCommerceClient(shop.base_url, DEMO_KEY, DEMO_SECRET, source_settings)
-        source = WooCommerceSource(client)
-        extract(database, queue, shop, entity, source, source_settings)
-        source.close()
-        enqueue(database, queue, entity)
+        if arguments.revert:
+            reverted = find_queue(database, arguments.key)
+            queue = revert(database, reverted, by="tester", settings=settings).queue
+            begin(database, queue, run_id=None)
+        else:
+            queue, _ = open_queue(
+                database, shop, entity.name, settings=settings, idempotency_key=arguments.key
+            )
+            begin(database, queue, run_id=None)
+            client = WooCommerceClient(shop.base_url, DEMO_KEY, DEMO_SECRET, source_settings)
+            source = WooCommerceSource(client)
+            extract(database, queue, shop, entity, source, source_settings)
+            source.close()
+            enqueue(database, queue, entity)
         upsert(database, queue, entity, settings)
         reconcile(database, queue, entity)
         with database.organization(queue.org_id) as conn:
@@ -110,6 +117,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("key")
     parser.add_argument("--entity", choices=[one.name for one in ENTITIES], default="customers")
+    parser.add_argument("--revert", action="store_true")
     parser.add_argument("--batch-size", type=int, default=10)
     parser.add_argument("--lease-seconds", type=float, default=0.3)
     parser.add_argument("--workers", type=int, default=2)
