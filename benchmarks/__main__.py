@@ -18,6 +18,7 @@ from benchmarks import (
     memory,
     old_design,
     orders,
+    previewing,
     progress,
     proof,
     purge,
@@ -109,6 +110,7 @@ SUBJECTS: dict[str, Run] = {
         server, small=sizes.memory_orders[0], large=sizes.memory_orders[1], entity=ORDERS
     ),
     "progress": lambda server, sizes: progress.run(server, lines=sizes.progress_lines),
+    "preview": lambda server, sizes: previewing.run(server, records=max(sizes.flat_lines)),
     "proof": lambda server, sizes: proof.run(
         server, sizes=(sizes.flat_lines[0], sizes.flat_lines[-1]), rounds=1
     ),

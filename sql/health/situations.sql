@@ -57,9 +57,10 @@ unfinished AS MATERIALIZED (
         END) AS until
         FROM sync_queue AS first WHERE first.queue_no = ANY (q.depends_on)
     ) AS before
-    WHERE q.stage <> 'finished'
+    -- What a preview shows is never counted, so it must not be while it is open.
+    WHERE q.stage <> 'finished' AND NOT q.filters ? 'preview'
 ),
--- A window, an undo or a preview may be open beside a sync: one row for all, for counts come once. It
+-- A window or an undo may be open beside a sync: one row for all, for counts come once. It
 -- tells of the sync, and its lines are those of all.
 first_one AS (
     SELECT DISTINCT ON (connection_id, entity) * FROM unfinished

@@ -5,7 +5,7 @@
 -- Why OFFSET 0: each queue's lines are one look into the one range that holds them.
 WITH latest AS MATERIALIZED (
     SELECT DISTINCT ON (q.entity) q.entity, q.queue_no
-    FROM sync_queue AS q WHERE q.connection_id = %(connection_id)s
+    FROM sync_queue AS q WHERE q.connection_id = %(connection_id)s AND NOT q.is_beside
     ORDER BY q.entity, q.created_at DESC
 ),
 failed AS (

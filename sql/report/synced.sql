@@ -10,6 +10,6 @@ FROM unnest(%(entities)s::text[]) AS entity (name)
 LEFT JOIN LATERAL (
     SELECT q.finished_at FROM sync_queue AS q
     WHERE q.connection_id = %(connection_id)s AND q.entity = entity.name
-      AND q.stage = 'finished' AND q.cancelled_at IS NULL
+      AND q.stage = 'finished' AND q.cancelled_at IS NULL AND NOT q.is_beside
     ORDER BY q.created_at DESC LIMIT 1
 ) AS ended ON true

@@ -35,9 +35,20 @@ def listing(queues: Sequence[Standing]) -> Table:
             number(it.unchanged_count),
             number(it.failed_count),
             moment(one.created_at),
-            "[yellow]needs a person[/yellow]" if it.is_action_required else "",
+            "[yellow]needs a person[/yellow]" if it.is_action_required else _kind(one),
         )
     return table
+
+
+def _kind(one: Standing) -> str:
+    """What it is, where it is no sync of what the store says."""
+    kinds = {
+        "preview": "shows only",
+        "applies": "applies a preview",
+        "reverts": "takes back",
+        "resolves": "resolves conflicts",
+    }
+    return next((f"[dim]{said}[/dim]" for name, said in kinds.items() if name in one.filters), "")
 
 
 def whole(
@@ -85,7 +96,10 @@ def _facts(now: Standing) -> list[tuple[str, str]]:
         ("started", f"{moment(now.created_at)} UTC{_by(now)}"),
     ]
     if now.filters:
-        words = ", ".join(f"{name} {said(value)}" for name, value in now.filters.items())
+        words = ", ".join(
+            name if value is True else f"{name} {said(value)}"
+            for name, value in now.filters.items()
+        )
         rows.insert(0, ("only", words))
     if stopped := live_view.stops(now, datetime.now(UTC)):
         rows.append(("stands still", f"[yellow]{said('; '.join(stopped))}[/yellow]"))

@@ -8,6 +8,7 @@ from benchmarks import (
     memory,
     old_design,
     orders,
+    previewing,
     progress,
     proof,
     purge,
@@ -95,6 +96,13 @@ class TestProgress:
             "20,000 records, reading",
         ]
         assert all(0 < figure.value < 500 for figure in subject.figures)
+
+
+class TestPreview:
+    def test_given_one_per_cent_changed_when_previewed_apart_then_memory_is_judged(self, server):
+        subject = previewing.run(server, records=200)
+
+        assert [figure.is_met for figure in subject.figures if figure.target] == [True]
 
 
 class TestProof:

@@ -42,7 +42,7 @@ _policies = st.dictionaries(
     policies=_policies,
     batch_size=st.integers(1, 4),
 )
-def test_given_edits_on_both_sides_when_previewed_then_the_sync_does_just_that(  # noqa: PLR0913
+def test_given_edits_on_both_sides_when_previewed_then_the_sync_does_just_that(
     database, is_applied, before, after, edits, policies, batch_size
 ):
     number = next(_numbers)
