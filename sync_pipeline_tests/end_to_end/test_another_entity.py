@@ -54,6 +54,7 @@ def declared(own_database_url, monkeypatch):
         return _PROJECTION if name == COUPONS.projection else statement(name)
 
     monkeypatch.setattr("sync_pipeline.entities.declaration.statement", with_coupons)
+    monkeypatch.setattr("sync_pipeline.entities.composing.statement", with_coupons)
     with Database.open(settings_for(own_database_url)) as database:
         make_organization(database, "acme")
         with database.owner() as conn:
