@@ -25,6 +25,7 @@ from sync_pipeline.queue.completion import Outcome
 from sync_pipeline.queue.differences import counts_of, some_differences
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.queue.previews import open_preview
+from sync_pipeline.queue.progress import milestones
 from sync_pipeline.queue.queues import Queue, queue_status
 from sync_pipeline.settings import DatabaseSettings, QueueSettings, SourceSettings, require_valid
 from sync_pipeline.sources.connections import find_connection
@@ -74,11 +75,12 @@ def preview(  # noqa: PLR0913  (its options)
         )
         counts = counts_of(database, queue)
         shown = some_differences(database, queue, rows)
+        happened = milestones(database, queue)
         n_written = preview_view.write_csv(database, queue, csv) if csv else None
     if as_json:
         output.print_json(preview_view.as_document(queue, counts, shown))
         return
-    preview_view.print_preview(queue, counts, shown)
+    preview_view.print_preview(queue, counts, shown, happened)
     if csv:
         output.show(f"{output.number(n_written)} lines in {output.said(csv)}.")
 

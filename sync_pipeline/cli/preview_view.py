@@ -14,16 +14,20 @@ from sync_pipeline.cli.explain import differences
 from sync_pipeline.cli.output import number, said, show
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.differences import Counts, Difference, all_differences
+from sync_pipeline.queue.progress import Milestone
 from sync_pipeline.queue.queues import Queue
 
 _LONGEST_VALUE: Final = 60
 _STYLES: Final = {"created": "green", "updated": "cyan", "deleted": "red", "failed": "yellow"}
+_WORTH_SAYING: Final = ("absences_found", "orders_unreadable", "replay_incomplete")
 _COLUMNS: Final = ("external_id", "what", "field", "before", "after", "base", "code", "message")
 # Of a created row these tell who it is; the rest is in --json and --csv.
 _TELLING: Final = ("name", "email", "sku", "number", "status", "total")
 
 
-def print_preview(queue: Queue, counts: Counts, shown: Sequence[Difference]) -> None:
+def print_preview(
+    queue: Queue, counts: Counts, shown: Sequence[Difference], happened: Sequence[Milestone]
+) -> None:
     """The preview on stdout."""
     show(f"[bold]{queue.connection} {queue.entity}[/bold]: what a sync would do now")
     show()
@@ -35,7 +39,7 @@ def print_preview(queue: Queue, counts: Counts, shown: Sequence[Difference]) -> 
     if rest > 0:
         show(f"[dim]… and {number(rest)} more: --rows {len(shown) + rest}, or --csv FILE.[/dim]")
     show()
-    for line in _findings(queue, counts):
+    for line in _findings(queue, counts, happened):
         show(line)
 
 
@@ -118,19 +122,24 @@ def _changed(difference: Difference) -> Iterator[tuple[str, str, str]]:
         yield said(name), _short(was), words
 
 
-def _findings(queue: Queue, counts: Counts) -> list[str]:
-    lines = []
+def _findings(queue: Queue, counts: Counts, happened: Sequence[Milestone]) -> list[str]:
+    lines = [said(f"{one.message}.") for one in happened if one.activity_type in _WORTH_SAYING]
     if not counts.changes and not counts.in_conflict and not counts.failed:
         lines.append("Nothing would change.")
     if counts.is_complete is False:
-        lines.append(
-            "[yellow]The reading is not proven whole: records came or went meanwhile.[/yellow]"
-        )
+        reason = _reason(happened)
+        lines.append(f"[yellow]The reading is not proven whole: {said(reason)}.[/yellow]")
     lines.append(
         f"Nothing was written. Do exactly this: sync-pipeline sync {queue.connection} --entity "
         f"{queue.entity} --preview {queue.id}"
     )
     return lines
+
+
+def _reason(happened: Sequence[Milestone]) -> str:
+    """Why a reading proves nothing, as its extract said. Pure."""
+    said_then = [one.message for one in happened if one.activity_type == "extract_completed"]
+    return (said_then or ["records came or went meanwhile"])[-1].rstrip(".")
 
 
 def _what(difference: Difference) -> str:

@@ -129,6 +129,7 @@ def _values(queue: Queue, entity: Entity, coverage: Coverage) -> dict[str, Any]:
         "guest_prefix": entity.guests.id_prefix if entity.guests else None,
         "of_guests": False,
         "absent_listing": absent_name(entity.listing),
+        "is_preview": queue.filters.preview,
         "answers_listing": answers_name(entity.listing),
         "page_records": PAGE_RECORDS,
     }

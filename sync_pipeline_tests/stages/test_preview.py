@@ -2,6 +2,7 @@
 
 import pytest
 
+from sync_pipeline.demo import DemoServer
 from sync_pipeline.entities import CUSTOMERS
 from sync_pipeline.queue.actions import cancel
 from sync_pipeline.queue.differences import all_differences, counts_of, some_differences
@@ -13,6 +14,7 @@ from sync_pipeline.queue.previews import (
     cancel_abandoned,
     open_preview,
 )
+from sync_pipeline.queue.progress import milestones
 from sync_pipeline.queue.queues import find_queue
 from sync_pipeline.sources.errors import PageFaultError
 from sync_pipeline.stages import aside
@@ -27,12 +29,15 @@ from sync_pipeline_tests.factories import (
     land_records,
     make_connection,
     make_queue,
+    open_store,
     order,
     queue_settings,
     quick_source_settings,
     row,
     rows,
+    run_sync,
     status,
+    store,
 )
 from sync_pipeline_tests.previewing import apply_preview, codes, fingerprints, preview_records, told
 
@@ -51,6 +56,16 @@ def edit(database, external_id, **columns):
             " FROM sync_record WHERE external_id = %s)",
             [*columns.values(), external_id],
         )
+
+
+def shown(database, shop):
+    """An open preview."""
+    return make_queue(database, shop, Filters(preview=True))
+
+
+def means(server):
+    """With what a preview of a served store is made."""
+    return Means(quick_source_settings(), queue_settings(), source=lambda: open_store(server))
 
 
 def results(database, preview):
@@ -79,14 +94,14 @@ class TestShowing:
         )
 
         assert fingerprints(database) == before
-        shown = told(database, preview, "preview")
+        is_shown = told(database, preview, "preview")
         assert results(database, preview) == {
             "1": "updated",
             "3": "failed",
             "4": "created",
             "5": "failed",
         }
-        _, was, becomes = shown["1"]
+        _, was, becomes = is_shown["1"]
         assert was.keys() == becomes.keys()
         assert becomes["name"].startswith("Renamed")
         # The new order counts, though its figures were taken back.
@@ -209,6 +224,37 @@ class TestApplying:
         )
         assert line["error_message"] == "moved since the preview: status"
         assert codes(database, apply_preview(database, shop, preview)) == {}
+
+
+class TestDeletions:
+    def test_given_a_record_that_is_gone_when_previewed_then_once_it_waits_and_twice_it_goes(
+        self, database, org_id
+    ):
+        with DemoServer(store([customer(number) for number in (1, 2, 3)])) as server:
+            shop = make_connection(database, org_id, base_url=server.url)
+            run_sync(database, shop, server)
+            server.store.delete_customer(2)
+
+            waiting = run_preview(database, shown(database, shop), shop, means(server))
+            run_sync(database, shop, server)
+            before = fingerprints(database)
+            going = run_preview(database, shown(database, shop), shop, means(server))
+
+        assert fingerprints(database) == before
+        (found,) = (
+            one.message
+            for one in milestones(database, waiting)
+            if one.activity_type == "absences_found"
+        )
+        assert found.startswith("1 missing for the first time")
+        assert counts_of(database, waiting).deleted == 0
+        assert counts_of(database, going).deleted == 1
+
+        applied = apply_preview(database, shop, going)
+
+        assert status(database, applied)["deleted_count"] == 1
+        gone = "SELECT external_id FROM sync_record WHERE tombstoned_at IS NOT NULL"
+        assert row(database, gone) == {"external_id": "2"}
 
 
 class TestUnusable:
