@@ -5,6 +5,7 @@
 --   chosen fields (all that are in dispute, or those named), and what was typed.
 -- Why expect is the whole row as it was shown, and the version: who decided saw these, and no others.
 -- Of a record that is gone there (a deletion) theirs is to go, ours to stay and never be asked about again.
+-- Why OFFSET 0: as in refresh.sql.
 -- Why skipping takes over the hash alone: the same content is quiet, and a changed one is compared with
 --   what both sides last had.
 INSERT INTO sync_line (queue_no, line_no, org_id, external_id, content_hash, payload)
@@ -17,7 +18,7 @@ SELECT %(queue_no)s, row_number() OVER (ORDER BY decided.conflict_no), decided.o
                 THEN 'keep'
             WHEN decided.is_deletion THEN 'delete'
             WHEN differing.values IS NULL THEN 'keep' ELSE 'update' END,
-        'local_id', decided.details ->> 'local_id',
+        'local_id', decided.local_id,
         'expect', decided.details -> 'ours',
         'values', CASE
             WHEN %(decision)s = 'skip' THEN '{{}}'
@@ -39,11 +40,15 @@ FROM (
     SELECT c.*, c.details -> 'change' AS change,
         coalesce(c.details ->> 'action' = 'delete', false) AS is_deletion,
         c.details #>> '{{settles,content_hash}}' AS content_hash
-    FROM ({chosen}) AS c
+    FROM (
+        SELECT chosen.*, (chosen.details ->> 'local_id')::uuid AS local_id
+        FROM ({chosen}) AS chosen
+        OFFSET 0
+    ) AS c
     -- A row that is gone is made again by the next sync: there is nothing to decide about. A record
     -- that is gone has no fields to choose from.
-    WHERE EXISTS (SELECT FROM {target} AS t WHERE t.id = (c.details ->> 'local_id')::uuid)
-      AND NOT (%(decision)s = 'fields' AND coalesce(c.details ->> 'action' = 'delete', false))
+    JOIN LATERAL (SELECT t.id FROM {target} AS t WHERE t.id = c.local_id OFFSET 0) AS stands ON true
+    WHERE NOT (%(decision)s = 'fields' AND coalesce(c.details ->> 'action' = 'delete', false))
 ) AS decided
 LEFT JOIN LATERAL (
     SELECT jsonb_object_agg(field.key, field.value) AS "values"

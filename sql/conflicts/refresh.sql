@@ -5,24 +5,29 @@
 -- What a sync disputed is judged anew, as complete.sql does. What an undo or a deletion disputed stays
 --   in dispute: base there is what was expected, and no policy has a say.
 -- A row that is gone is left: the next sync of its record makes it again.
+-- Why OFFSET 0: under row-level security a cast inside a join would hide the target's key from it.
 WITH live AS (
     SELECT c.conflict_no, c.details, c.details ? 'change' AS is_of_change,
-        row.ours, judged.merged, judged.disputed
-    FROM ({chosen}) AS c
+        stands.ours, judged.merged, judged.disputed
+    FROM (
+        SELECT chosen.*, (chosen.details ->> 'local_id')::uuid AS local_id
+        FROM ({chosen}) AS chosen
+        WHERE chosen.conflict_type = 'DataMismatch' AND chosen.state = 'open'
+        OFFSET 0
+    ) AS c
     JOIN sync_connection AS k ON k.connection_id = c.connection_id
-    CROSS JOIN LATERAL (
-        SELECT (SELECT jsonb_object_agg(key, to_jsonb(t) -> key)
-                FROM jsonb_object_keys(c.details -> 'ours') AS key) AS ours
-        FROM {target} AS t WHERE t.id = (c.details ->> 'local_id')::uuid
-    ) AS row
+    JOIN LATERAL (
+        SELECT (SELECT jsonb_object_agg(held.key, held.value) FROM jsonb_each(to_jsonb(t)) AS held
+                WHERE c.details -> 'ours' ? held.key) AS ours
+        FROM {target} AS t WHERE t.id = c.local_id
+        OFFSET 0
+    ) AS stands ON stands.ours <> c.details -> 'ours'
     LEFT JOIN LATERAL (
         SELECT m.merged, m.disputed
-        FROM sync_merge(nullif(c.details -> 'base', 'null'), row.ours,
+        FROM sync_merge(nullif(c.details -> 'base', 'null'), stands.ours,
             CASE WHEN c.details ? 'change' THEN '{{}}' ELSE c.details -> 'theirs' END,
             %(policies)s::jsonb || coalesce(k.options -> 'policies' -> c.entity, '{{}}'), NULL) AS m
     ) AS judged ON true
-    WHERE c.conflict_type = 'DataMismatch' AND c.state = 'open'
-      AND row.ours <> c.details -> 'ours'
 )
 UPDATE sync_conflict AS c
 SET version = c.version + 1, updated_at = now(),

@@ -78,8 +78,10 @@ class SyncCollector(Collector):
         with self._database().control() as conn:
             found = situations(conn)
             calls = conn.execute(statement("metrics/calls")).fetchall()
+            disputed = conn.execute(statement("metrics/conflicts")).fetchall()
         return [
             *gauges_of(found),
+            conflicts_of(disputed),
             *counters_of(found, self._ratchet),
             *calls_of(calls, self._ratchet),
             circuits_of(found),
@@ -159,6 +161,15 @@ def calls_of(rows: Iterable[Mapping[str, Any]], ratchet: Ratchet) -> Iterator[Me
             sum(one["seconds"] for one in outcomes),
         )
     yield from (calls, waits, took)
+
+
+def conflicts_of(rows: Iterable[Mapping[str, Any]]) -> Metric:
+    """What waits for somebody to decide about it. Pure."""
+    family = _gauge("open_conflicts", "Conflicts that are open.", *_PAIR, "type")
+    for row in rows:
+        labels = [row["connection"], row["organization"], row["entity"], row["conflict_type"]]
+        family.add_metric(labels, row["n_conflicts"])
+    return family
 
 
 def circuits_of(found: Iterable[Situation]) -> Metric:

@@ -115,6 +115,7 @@ class TestLines:
         assert found("sync_lines_total", **PAIR, state="failed") == 1
         assert found("sync_queues_finished_total", **PAIR, state="partial") == 1
         assert found("sync_queues_action_required", **PAIR) == 1
+        assert found("sync_open_conflicts", **PAIR, type="ValidationError") == 1
         assert found("sync_open_queues", **PAIR, state="processing") == 0
 
     def test_given_a_sync_that_failed_whole_then_the_alarm_is_on_until_one_goes_well(

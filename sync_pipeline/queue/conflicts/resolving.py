@@ -154,8 +154,7 @@ def _queue_up(
     values: dict[str, Any],
 ) -> Resolving:
     values = values | {"is_mismatch": True}
-    row = conn.execute(composed("hold"), values).fetchone()
-    n_held = row["n_held"] if row else 0
+    n_held = sum(row["n_conflicts"] for row in conn.execute(composed("count"), values))
     if not n_held:
         raise _NothingToApplyError(0)
     typed = typed_values(conn, entity, order.decision.values)
