@@ -94,11 +94,14 @@ def _counts(report: "SyncReport", entity: str) -> list[tuple[str, ...]]:
             ("unchanged", number(report.unchanged), ""),
             ("failed", failed, ""),
         ]
+    deleted = int(report.status["deleted_count"])
+    gone = [("deleted", number(deleted), "gone from the store: marked, archived or deleted here")]
     return [
         ("read", number(report.read), f"{entity} in the store"),
         ("lines", number(report.lines), "new or changed, to be applied here"),
         ("created", number(report.created), ""),
         ("updated", number(report.updated), ""),
+        *(gone if deleted else ()),
         ("unchanged", number(report.unchanged), ""),
         ("failed", failed, ""),
     ]

@@ -47,6 +47,11 @@ class Catalog:
         found = (under.get(variation_id) for under in self._variations.values())
         return next((one for one in found if one is not None), None)
 
+    def is_sold(self, variation_id: int) -> bool:
+        """Whether there is such a variation, and not in the trash."""
+        found = self.any_variation(variation_id)
+        return found is not None and found["status"] != "trash"
+
     def put_product(self, record: Record) -> None:
         """Add or replace a whole product, as it is."""
         with self._lock:

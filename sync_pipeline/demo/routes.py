@@ -80,7 +80,10 @@ class Site:
         if route in _OPEN:
             return self._fixed(route, request, key)
         path = route.removeprefix("wc/v3/")
-        if (single := _SINGLE.fullmatch(path)) and route not in self._store.fixed:
+        # One variation was recorded as it is read alone: for as long as it is what it was.
+        if (single := _SINGLE.fullmatch(path)) and not (
+            route in self._store.fixed and self._store.catalog.is_sold(int(single[2]))
+        ):
             _check_rights(key, "view this resource")
             return self._single(single[1], int(single[2]), request)
         collection, schema = self._collection(path)

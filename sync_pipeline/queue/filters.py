@@ -174,7 +174,7 @@ class Filters:
     def as_options(self) -> str:
         """As options of the command line."""
         return " ".join(
-            f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
+            f"--{name.replace('_', '-')}" + ("" if value is True else f" {_typed(value)}")
             for name, value in self.as_dict().items()
         )
 
@@ -206,6 +206,11 @@ class Filters:
         return cls(
             **given | {name: moment_of(given[name], name) for name in given.keys() & _WINDOW}
         )
+
+
+def _typed(value: object) -> str:
+    """As a person types it."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _is_uuid(text: str) -> bool:

@@ -51,6 +51,21 @@ class TestConnect:
 
         assert find_connection(database, "shop").options == options
 
+    def test_given_what_becomes_of_deleted_records_when_connected_then_it_is_kept_or_refused(
+        self, cli: Cli, database: Database
+    ):
+        limit = ("--deletion-limit-percent", "10")
+        connect(cli, "--deletion", "customers=archive", "--deletion", "orders=delete", *limit)
+        unknown = connect(cli, "--deletion", "customers=burn")
+        nobody = connect(cli, "--deletion", "people=keep")
+
+        assert find_connection(database, "shop").options == {
+            "deletion_policy": {"customers": "archive", "orders": "delete"},
+            "deletion_limit_percent": 10,
+        }
+        assert (unknown.exit_code, nobody.exit_code) == (2, 2)
+        assert "There are keep, archive, delete." in unknown.stderr
+
     def test_given_policies_of_fields_when_connected_then_they_are_kept_or_refused(
         self, cli: Cli, database: Database
     ):

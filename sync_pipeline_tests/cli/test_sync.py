@@ -220,6 +220,16 @@ class TestWrongInput:
         assert (ran.exit_code, ran.error["code"]) == (2, code)
         assert queues(database) == 0
 
+    def test_given_a_limit_of_deletions_for_everything_when_synced_then_one_entity_is_wanted(
+        self, cli: Cli, database: Database
+    ):
+        make_connection(database)
+
+        ran = cli("sync", "shop", "--deletion-limit-percent", "100")
+
+        assert (ran.exit_code, queues(database)) == (2, 0)
+        assert "--deletion-limit-percent 100 is about one entity." in ran.stderr
+
     def test_given_an_unknown_connection_when_synced_then_the_known_are_named(
         self, cli: Cli, database: Database
     ):

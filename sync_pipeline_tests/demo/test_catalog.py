@@ -121,6 +121,18 @@ class TestListings:
         assert served.get("products/11").status_code == 404
         assert served.ids(f"products/{PARENT}/variations") == []
 
+    def test_given_a_variation_then_it_is_read_as_a_product_and_goes_into_the_trash_with_its_own(
+        self, store, served
+    ):
+        read = served.get("products/192", _fields="type,parent_id").json()
+        assert (read["type"], read["parent_id"]) == ("variation", PARENT)
+        assert served.get("products/191").json()["status"] == "publish"
+
+        store.catalog.trash_product(PARENT)
+
+        for variation_id in (191, 192):
+            assert served.get(f"products/{variation_id}").json()["status"] == "trash"
+
     def test_given_a_new_and_a_deleted_variation_then_the_product_names_those_there_are(
         self, store, served
     ):

@@ -127,3 +127,16 @@ def test_given_a_kind_of_queue_then_it_says_what_it_is_and_how_it_is_started(
 def test_given_kinds_that_cannot_go_together_then_an_input_error(odd):
     with pytest.raises(InputError):
         Filters.from_dict(odd)
+
+
+def test_given_a_limit_of_deletions_then_it_leaves_nothing_out_and_is_kept():
+    allowed = Filters(deletion_limit_percent=50.0)
+
+    assert (allowed.is_everything, Filters.from_dict(allowed.as_dict())) == (True, allowed)
+    assert allowed.as_command("shop", "orders") == (
+        "sync-pipeline sync shop --entity orders --deletion-limit-percent 50"
+    )
+    allowed.require_fit(entity_of("woocommerce", "orders"))
+    for odd in ({"deletion_limit_percent": 101}, {"deletion_limit_percent": 5, "replay": True}):
+        with pytest.raises(InputError):
+            Filters(**odd)
