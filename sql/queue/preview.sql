@@ -12,6 +12,7 @@
 written AS (
     UPDATE {line} AS l
     SET shown = CASE WHEN s.is_retried THEN NULL ELSE s.telling END,
+        shown_key = s.shown_key,
         expected = CASE WHEN s.is_retried THEN NULL ELSE s.fingerprint END,
         state = CASE WHEN s.is_retried THEN 'draft' WHEN s.result = 'failed' THEN 'failed'
                      WHEN EXISTS (SELECT FROM batch WHERE pass > 1) THEN 'done' END,

@@ -7,9 +7,9 @@ shown AS MATERIALIZED (
         CASE d.result WHEN 'created' THEN d.final ELSE difference.after END AS after,
         jsonb_strip_nulls(jsonb_build_object(
             'result', d.result, 'code', d.code,
-            'key', CASE WHEN d.result <> 'failed' THEN {key} END,
             'fields', CASE d.result WHEN 'created' THEN made.fields ELSE difference.fields END))
             AS telling,
+        CASE WHEN d.result <> 'failed' THEN {key} END AS shown_key,
         md5(jsonb_build_array(d.result, d.current_id, d.code, made.fields, difference.before,
             difference.after)::text)::uuid AS fingerprint
     FROM decided AS d
