@@ -1,5 +1,8 @@
 """Who wins where both sides changed a field, as people say it of a connection."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from sync_pipeline.entities import CUSTOMERS, ENTITIES
@@ -55,3 +58,13 @@ def test_given_the_declarations_then_each_names_fields_that_it_has():
         for column in entity.policies
         if column not in entity.columns
     ] == []
+
+
+def test_given_the_page_for_operators_then_it_names_each_field_that_is_not_the_stores():
+    page = (Path(__file__).parents[2] / "docs" / "conflicts.md").read_text(encoding="utf-8")
+    rows = {line.split("|")[1].strip(): line for line in page.splitlines() if line.startswith("|")}
+
+    for entity in ENTITIES:
+        if entity.policies:
+            named = set(re.findall("`([a-z_]+)`", rows[entity.name]))
+            assert named == set(entity.policies)
