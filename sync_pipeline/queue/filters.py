@@ -46,8 +46,7 @@ class Filters:
         resolves: what people decided about conflicts is applied.
         preview: it is shown what a sync would do; nothing of ours is written.
         applies: what this preview (its id) showed is applied, and nothing else.
-        deletion_limit_percent: so much may be gone, in place of the usual limit; it leaves nothing
-            out.
+        deletion_limit_percent: so much may be gone, once; it leaves nothing out.
     """
 
     limit: int | None = None
