@@ -23,6 +23,7 @@ from benchmarks import (
     proof,
     purge,
     tuning,
+    undo,
     upsert,
     whole_sync,
 )
@@ -111,6 +112,7 @@ SUBJECTS: dict[str, Run] = {
     ),
     "progress": lambda server, sizes: progress.run(server, lines=sizes.progress_lines),
     "preview": lambda server, sizes: previewing.run(server, records=max(sizes.flat_lines)),
+    "undo": lambda server, sizes: undo.run(server, records=max(sizes.flat_lines)),
     "proof": lambda server, sizes: proof.run(
         server, sizes=(sizes.flat_lines[0], sizes.flat_lines[-1]), rounds=1
     ),

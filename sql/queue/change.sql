@@ -32,13 +32,13 @@ archived AS (
         %(queue_no)s, contents
     FROM outcome WHERE result = 'deleted' AND effect = 'delete' AND policy = 'archive'
 ),
+-- By their keys: a join walks the whole archive for every batch.
 unarchived AS (
     UPDATE sync_archive AS a SET restored_at = now()
-    FROM outcome AS o
-    WHERE o.result = 'created' AND a.connection_id = %(connection_id)s AND a.entity = %(entity)s
-      AND a.external_id = o.external_id AND a.restored_at IS NULL
+    WHERE a.connection_id = %(connection_id)s AND a.entity = %(entity)s
+      AND a.external_id = ANY (ARRAY(SELECT external_id FROM outcome WHERE result = 'created'))
+      AND a.restored_at IS NULL
 ),
--- By their keys: a join could walk the whole table.
 removed AS (
     DELETE FROM {target} WHERE id = ANY (ARRAY(
         SELECT current_id FROM outcome WHERE result = 'deleted' AND effect = 'delete'))

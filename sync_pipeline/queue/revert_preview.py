@@ -87,6 +87,7 @@ def preview_revert(database: Database, reverted: Queue, *, most: int) -> RevertP
     text, values = instructions(reverted, entity, by="", why="")
     with database.organization(reverted.org_id) as conn:
         require_revertible(conn, reverted)
+        conn.execute(statement("enqueue/as_sets"))
         row = conn.execute(
             sql.SQL(statement("revert/preview")).format(
                 instructions=text.format(),

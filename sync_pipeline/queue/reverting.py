@@ -159,6 +159,7 @@ def _make_lines(
     """Make the lines and batches of a new queue."""
     text, values = instructions(reverted, entity, by=by, why=why)
     place = {"queue_no": queue.queue_no, "org_id": queue.org_id}
+    conn.execute(statement("enqueue/as_sets"))
     made = conn.execute(
         sql.SQL(statement("revert/lines")).format(instructions=text.format()),
         values | place | {"above": above},
