@@ -70,7 +70,7 @@ def edit(database, edits):
 
 
 @settings(
-    max_examples=40 if IS_FULL else 3,
+    max_examples=40 if IS_FULL else 2,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

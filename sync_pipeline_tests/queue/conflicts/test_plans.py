@@ -43,19 +43,13 @@ def scanned(database, shop):
     return run
 
 
-@pytest.mark.parametrize("connection", [None, "shop"])
-def test_given_many_conflicts_when_a_page_is_listed_then_only_its_rows_are_read(
-    scanned, connection
-):
-    whole, most = scanned("list", Chosen(connection=connection), most=50, before_no=4_000)
-
-    assert "sync_conflict" not in whole
-    assert most <= 50
-
-
-def test_given_many_conflicts_when_one_is_decided_about_then_keys_find_it_and_its_row(
+def test_given_many_conflicts_when_listed_or_decided_about_then_only_what_is_meant_is_read(
     database, scanned
 ):
+    for connection in (None, "shop"):
+        whole, most = scanned("list", Chosen(connection=connection), most=50, before_no=4_000)
+        assert "sync_conflict" not in whole
+        assert most <= 50
     one = one_of([list_conflicts(database, Chosen(), most=1)[0].id])
     line = {"queue_no": 1, "decision": "source", "fields": [], "by": "ann", "why": "w"}
 

@@ -9,6 +9,7 @@ from sync_pipeline.queue.conflicts import (
     Decision,
     DecisionUnfitError,
     ValueInvalidError,
+    list_conflicts,
     one_of,
     resolve,
     show_conflict,
@@ -22,51 +23,51 @@ def known(database, customer_id=1):
     return row(database, "SELECT * FROM sync_record WHERE external_id = %s", str(customer_id))
 
 
-def told(database):
-    only = ours(database)
+def told(database, customer_id=1):
+    only = ours(database, customer_id)
     return only["phone"], only["company"], only["status"]
 
 
+DECISIONS = {
+    1: (Decision("source"), "there"),
+    2: (Decision("target"), "here"),
+    3: (Decision("fields", ("phone",)), "there"),
+    4: (Decision("fields", (), {"phone": "typed"}), "typed"),
+    5: (Decision("fields", ("email",), {"phone": "typed"}), "typed"),
+    6: (Decision("source", (), {"phone": "typed"}), "typed"),
+    7: (Decision("skip"), "here"),
+}
+
+
 class TestDecisions:
-    @pytest.mark.parametrize(
-        ("verb", "fields", "values", "phone"),
-        [
-            ("source", (), {}, "there"),
-            ("target", (), {}, "here"),
-            ("fields", ("phone",), {}, "there"),
-            ("fields", (), {"phone": "typed"}, "typed"),
-            ("fields", ("email",), {"phone": "typed"}, "typed"),
-            ("source", (), {"phone": "typed"}, "typed"),
-        ],
-    )
-    def test_given_a_dispute_when_decided_then_the_field_has_it_and_the_rest_is_merged(
-        self, database, dispute, decide, verb, fields, values, phone
+    def test_given_disputes_when_decided_then_the_field_has_it_the_rest_is_merged_and_all_is_quiet(
+        self, database, sync, edit, decide
     ):
-        dispute()
+        sync(*(record(number) for number in DECISIONS))
+        for number in DECISIONS:
+            edit(number, phone="here", status="vip")
+        theirs = [record(number, phone="there", company="Acme") for number in DECISIONS]
+        sync(*theirs)
 
-        resolving, (changed,) = decide(verb, fields=fields, values=values, reason="they called")
+        for number, (decision, _) in DECISIONS.items():
+            (one,) = list_conflicts(database, Chosen(external_id=str(number)))
+            decide(
+                decision.verb, one_of([one.id]), fields=decision.fields, values=decision.values,
+                reason="they called",
+            )  # fmt: skip
+        again = sync(*theirs)
 
-        assert (resolving.n_queued, changed.state) == (1, "done")
-        # The company came from there, the status stays as it was edited here.
-        assert told(database) == (phone, "Acme", "vip")
-        (conflict,) = conflicts(database, "resolved")
-        assert conflict["resolved_by"] == "ann"
-        assert conflict["resolution"].endswith(": they called")
-        assert conflict["resolution_queue_no"] is not None
-
-    @pytest.mark.parametrize("verb", ["source", "target", "skip"])
-    def test_given_a_decision_when_the_same_content_is_read_again_then_it_is_quiet(
-        self, database, dispute, decide, sync, verb
-    ):
-        dispute()
-        decide(verb)
-        before = told(database)
-
-        queue = sync(record(phone="there", company="Acme"))
-
-        assert rows(database, "SELECT FROM sync_line WHERE queue_no = %s", queue.queue_no) == []
-        assert told(database) == before
-        assert conflicts(database) == []
+        # The company came from there, the status stays as it was edited here; but for the skipped.
+        assert {number: told(database, number) for number in DECISIONS} == {
+            number: (phone, None if decision.verb == "skip" else "Acme", "vip")
+            for number, (decision, phone) in DECISIONS.items()
+        }
+        assert rows(database, "SELECT FROM sync_line WHERE queue_no = %s", again.queue_no) == []
+        resolved = conflicts(database, "resolved")
+        assert {one["resolved_by"] for one in resolved} == {"ann"}
+        assert all(one["resolution"].endswith(": they called") for one in resolved)
+        assert all(one["resolution_queue_no"] for one in resolved)
+        assert len(conflicts(database, "skipped")) == 1
 
     def test_given_ours_was_kept_when_they_edit_another_field_then_ours_is_kept_still(
         self, database, dispute, decide, sync
