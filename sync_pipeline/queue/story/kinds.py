@@ -102,6 +102,7 @@ class Dispute:
 
     Attributes:
         fields: of a DataMismatch, name -> {base, ours, theirs} as it was last met.
+        is_by_change: a change of ours, such as an undo, met an edit; the store has no part in it.
     """
 
     id: UUID
@@ -109,6 +110,7 @@ class Dispute:
     state: str
     message: str
     fields: Mapping[str, Mapping[str, Any]] | None
+    is_by_change: bool | None
     created_at: datetime
     resolved_at: datetime | None
     resolved_by: str | None
@@ -160,6 +162,19 @@ class Story:
         """When the whole syncs ended that came after its last line."""
         last = max((line.queue_no for line in self.real_lines), default=0)
         return tuple(at for number, at in sorted(self.sync_ends.items()) if number > last)
+
+    @property
+    def written_at(self) -> datetime | None:
+        """When something else than a line wrote our row, if that is what it holds now."""
+        it = self.identity
+        if it is None or it.ours_updated_at is None:
+            return None
+        at = it.ours_updated_at
+        if any(one.created_at == at for one in self.activity):
+            return None
+        # Of what is purged nobody knows who wrote it.
+        first = min((one.created_at for one in self.activity), default=it.applied_at)
+        return at if at > min(first, it.applied_at) else None
 
     def line_of(self, happening: Happening) -> Line | None:
         """The line that a row of the audit is about."""

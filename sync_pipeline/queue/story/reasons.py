@@ -5,7 +5,8 @@ telling it in order (timeline.py).
 """
 
 import json
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from sync_pipeline.queue.story.kinds import Dispute, Line, Story
 from sync_pipeline.queue.story.words import POLICY_WORDS, time_words, tombstone_words
@@ -138,12 +139,11 @@ def _of_our_row(story: Story) -> list[str]:
     if it.ours is None:
         return [] if it.tombstoned_at else ["Somebody deleted our row after the sync applied it."]
     found = []
-    if it.ours_updated_at and it.ours_updated_at > it.applied_at:
+    if story.written_at is not None:
         is_same = it.base is not None and not story.edits
+        said = "; what the record says is in it" if is_same else ""
         found.append(
-            f"Our row was changed by something else on {time_words(it.ours_updated_at)}, after the "
-            f"sync applied it on {time_words(it.applied_at)}"
-            f"{'; what the record says is in it' if is_same else ''}."
+            f"Our row was changed by something else on {time_words(story.written_at)}{said}."
         )
     if it.tombstoned_at is None:
         found += [
@@ -158,12 +158,19 @@ def _of_conflict(one: Dispute) -> str:
     said = f"An open conflict waits for a person: {one.conflict_type}, {one.message}."
     if not one.fields:
         return said
-    sides = "; ".join(
-        f"{name} was {_value(field.get('base'))}, is {_value(field.get('ours'))} here and "
-        f"{_value(field.get('theirs'))} there"
-        for name, field in one.fields.items()
-    )
-    return f"{said} {sides}."
+    sides = _of_change if one.is_by_change else _of_sides
+    return f"{said} {'; '.join(sides(name, field) for name, field in one.fields.items())}."
+
+
+def _of_sides(name: str, field: Mapping[str, Any]) -> str:
+    base, ours, theirs = (_value(field.get(side)) for side in ("base", "ours", "theirs"))
+    return f"{name} was {base}, is {ours} here and {theirs} there"
+
+
+def _of_change(name: str, field: Mapping[str, Any]) -> str:
+    base, ours, theirs = (_value(field.get(side)) for side in ("base", "ours", "theirs"))
+    becomes = f"was to become {theirs}" if field.get("theirs") is not None else "was to go"
+    return f"{name} had been left as {base}, is {ours}, and {becomes}"
 
 
 def _value(value: object) -> str:

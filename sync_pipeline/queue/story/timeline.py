@@ -37,7 +37,7 @@ class Event:
 def timeline(story: Story) -> list[Event]:
     """Everything that is kept about the record, oldest first."""
     events = [
-        *map(_queued, story.lines),
+        *(_queued(story, line) for line in story.lines),
         *(_happened(story, one) for one in story.activity),
         *_cancelled(story),
         *(event for one in story.conflicts for event in _disputed(one)),
@@ -48,8 +48,12 @@ def timeline(story: Story) -> list[Event]:
     return sorted(events, key=lambda event: event.at)
 
 
-def _queued(line: Line) -> Event:
-    return Event(line.created_at, "queued", _QUEUED[line.kind](line), line.queue_id)
+def _queued(story: Story, line: Line) -> Event:
+    words = _QUEUED[line.kind](line)
+    it = story.identity
+    if line.kind == "sync" and it is not None and it.origin_queue_id == line.queue_id:
+        words = "The store listed a record that was not known here: queued."
+    return Event(line.created_at, "queued", words, line.queue_id)
 
 
 def _by(line: Line) -> str:
@@ -188,9 +192,8 @@ def _retired(story: Story) -> Iterator[Event]:
 
 
 def _edited(story: Story) -> Iterator[Event]:
-    it = story.identity
-    if it is None or it.ours_updated_at is None or it.ours_updated_at <= it.applied_at:
+    if (at := story.written_at) is None:
         return
     names = ", ".join(story.edits)
-    words = f"Our row was edited here since: {names}." if names else "Our row was written here."
-    yield Event(it.ours_updated_at, "edited", words)
+    words = f"Our row was edited here: {names}." if names else "Our row was written here."
+    yield Event(at, "edited", words)

@@ -154,6 +154,8 @@ def test_given_an_undo_that_met_an_edit_then_the_rest_was_done(database, shop, t
     assert any(words.startswith("Our row was changed, in part; ") for _, words in events)
     assert "Its last line failed (conflict.data_mismatch" in why
     assert "the rest of it was done" in why
+    assert 'name had been left as "Ann Theirs", is "By Hand", and was to become "Ann Nu' in why
+    assert "name was edited here and kept" in why
 
 
 def test_given_syncs_without_a_line_of_it_then_they_are_one_event(database, shop, tell):
