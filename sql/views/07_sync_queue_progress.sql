@@ -38,7 +38,7 @@ SELECT
     s.cancelled_count, s.created_count, s.updated_count, s.unchanged_count, s.progress,
     s.scanned_count, s.source_total, s.is_complete, s.reconciliation, s.filters,
     s.lifetime_value_rule, s.last_dagster_run_id, s.created_by, s.created_at, s.finished_at,
-    s.certificate
+    s.certificate, s.deleted_count
 FROM sync_queue_status AS s
 -- OFFSET: computed once, not for every page.
 CROSS JOIN LATERAL (

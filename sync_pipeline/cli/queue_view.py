@@ -95,6 +95,8 @@ def _facts(now: Standing) -> list[tuple[str, str]]:
         ("organization", said(now.org_id)),
         ("started", f"{moment(now.created_at)} UTC{_by(now)}"),
     ]
+    if it.deleted_count:
+        rows.insert(4, ("removed", f"{number(it.deleted_count)}, or marked as gone"))
     if now.filters:
         words = ", ".join(
             name if value is True else f"{name} {said(value)}"

@@ -27,8 +27,9 @@ class Change:
     """One record that a queue created, changed or could not apply.
 
     Attributes:
-        activity_type: record_created, record_updated or record_failed.
-        before, after: the fields that changed, by column; all of them when it was created.
+        activity_type: record_created, record_updated, record_deleted or record_failed.
+        before, after: the fields that changed, by column; all of them when it was created, or of
+            before when it was removed.
         message: why it failed.
     """
 

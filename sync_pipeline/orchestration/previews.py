@@ -15,6 +15,7 @@ _LONGEST_CELL: Final = 60
 _WHAT: Final = {
     "record_created": "created",
     "record_updated": "updated",
+    "record_deleted": "removed",
     "record_failed": "failed",
 }
 # A created record has no before; these columns, in one cell, tell who it is.
@@ -87,8 +88,9 @@ def _rows(change: Change) -> Iterator[tuple[str, str, str, object, object]]:
     what = _WHAT[change.activity_type]
     if what == "failed":
         yield change.external_id, what, "", "", change.message
-    elif what == "created":
-        told = [str(change.after[name]) for name in _TELLING if change.after.get(name)]
+    elif what in ("created", "removed"):
+        held = change.after if what == "created" else change.before
+        told = [str(held[name]) for name in _TELLING if held.get(name)]
         yield change.external_id, what, "", "", ", ".join(told)
     else:
         for field in sorted(change.after):

@@ -30,6 +30,7 @@ class Progress:
         eta_seconds: until the last one at this rate; 0 when finished, None when not known.
         completion_percent: processed_count of total_count.
         certificate: what the sync proved when it ended (stages.certificate), or None.
+        deleted_count: records whose row was removed, or marked as gone.
     """
 
     queue_id: str
@@ -55,6 +56,7 @@ class Progress:
     action_required_reason: str | None
     process_count: int
     certificate: Mapping[str, Any] | None = None
+    deleted_count: int = 0
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ KEYS = [
     *("processing_count", "done_count", "failed_count", "cancelled_count", "created_count"),
     *("updated_count", "unchanged_count", "progress", "processed_count", "items_per_min"),
     *("eta_seconds", "completion_percent", "is_processing", "is_action_required"),
-    *("action_required_reason", "process_count", "certificate"),
+    *("action_required_reason", "process_count", "certificate", "deleted_count"),
 ]
 
 

@@ -13,6 +13,8 @@ from sync_pipeline.queue import actions
 from sync_pipeline.queue.due import connections_at
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.queue.opening import QueueOpenError
+from sync_pipeline.queue.queues import find_queue
+from sync_pipeline.queue.reverting import revert
 from sync_pipeline.queue.situations import situations
 from sync_pipeline.stages.enqueue import enqueue
 from sync_pipeline.stages.extract import extract, filtered
@@ -260,6 +262,24 @@ class TestBesideTheRunningSync:
         found = orders_now(database)
         assert (found.draft_lines, found.counters.get("complete_at")) == (1, None)
         assert found.total("lines_created") == 2
+
+    def test_given_an_undo_beside_both_then_health_still_has_one_row_with_the_lines_of_all(
+        self, database, shop
+    ):
+        done, _ = apply_records(database, shop, [full_order(9)], entity=ORDERS)
+        fill_queue(database, shop, [full_order(1)], entity=ORDERS)
+        make_queue(database, shop, JANUARY, entity=ORDERS)
+        done = find_queue(database, str(done.id))
+        undo = revert(database, done, by="ann", settings=queue_settings()).queue
+
+        found = orders_now(database)
+
+        assert (found.draft_lines, found.open_queue_id == str(undo.id)) == (2, False)
+        (due,) = connections_at(database, system="woocommerce", entity="orders")
+        assert due.is_open
+        upsert(database, undo, ORDERS, queue_settings())
+        found = orders_now(database)
+        assert (found.draft_lines, found.total("lines_created")) == (1, 1)
 
     def test_given_a_finished_sync_with_failures_when_retried_beside_a_window_then_it_opens(
         self, database, shop
