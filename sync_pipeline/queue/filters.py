@@ -182,7 +182,8 @@ class Filters:
         if self.reverts:
             return f"sync-pipeline revert {self.reverts}"
         if self.resolves:
-            return f"sync-pipeline conflicts resolve --all --connection {connection} --entity {entity}"
+            which = f"--connection {connection} --entity {entity}"
+            return f"sync-pipeline conflicts resolve --all {which}"
         if self.applies:
             return f"sync-pipeline sync {connection} --entity {entity} --preview {self.applies}"
         if self.preview:
