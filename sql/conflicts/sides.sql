@@ -5,5 +5,9 @@ SELECT coalesce(nullif(details -> 'base', 'null'), '{}') AS base,
     coalesce(nullif(details -> 'theirs', 'null'), '{}') AS theirs,
     coalesce(nullif(details -> 'merged', 'null'), '{}') AS merged,
     coalesce(nullif(details -> 'fields', 'null'), '{}') AS fields,
-    coalesce(details ->> 'action' = 'delete', false) AS is_deletion
+    coalesce(details ->> 'action' = 'delete', false) AS is_deletion,
+    coalesce(
+        details ? 'change'
+            AND (details ->> 'action' <> 'delete' OR details -> 'change' ->> 'tombstone' = 'reverted'),
+        false) AS is_undo
 FROM sync_conflict WHERE id = %(id)s

@@ -88,12 +88,14 @@ class Shown:
 
     Attributes:
         sides: fields that differ among the three, those in dispute first.
-        is_deletion: the record is gone there; what is in dispute was edited here since.
+        is_deletion: our row is to go; what is in dispute was edited here since.
+        is_undo: an undo wants the other side, not the store.
     """
 
     conflict: Conflict
     sides: tuple[Side, ...]
     is_deletion: bool
+    is_undo: bool
 
 
 def list_conflicts(
@@ -154,15 +156,15 @@ def show_conflict(database: Database, typed: str) -> Shown:
         (conflict,) = _conflicts(conn.execute(composed("list"), values).fetchall())
         sides = conn.execute(statement("conflicts/sides"), {"id": conflict_id}).fetchone()
     assert sides is not None  # noqa: S101  (it was listed in this transaction)
-    return Shown(conflict, sides_of(sides), sides["is_deletion"])
+    return Shown(conflict, sides_of(sides), sides["is_deletion"], sides["is_undo"])
 
 
 def refresh(conn: DictConnection, connection: Connection, entity: Entity, chosen: Chosen) -> None:
-    """Bring our side of the chosen conflicts of one entity up to date."""
+    """Bring our side of the chosen conflicts of one entity up to date; not while one is applied."""
     conn.execute(
         composed("refresh", entity.target),
         chosen.values(connection.connection_id, policies=Jsonb(dict(entity.policies)))
-        | {"entity": entity.name},
+        | {"entity": entity.name, "is_undecided": True},
     )
 
 

@@ -182,7 +182,6 @@ def _queue_up(
         raise _NothingToApplyError(n_held)
     batches = {"queue_no": queue.queue_no, "org_id": queue.org_id, "batch_size": queue.batch_size}
     conn.execute(statement("enqueue/batches"), batches)
-    conn.execute(statement("conflicts/take_up"), {"queue_no": queue.queue_no})
     return Resolving((queue.id,), n_queued=n_lines, n_left=n_held - n_lines)
 
 
