@@ -72,6 +72,11 @@ SET stage = CASE WHEN EXISTS (SELECT FROM failed) THEN 'apply' ELSE stage END,
             AND EXISTS (SELECT FROM sync_page WHERE queue_no = %(queue_no)s) THEN NULL
         ELSE reconciliation
     END,
+    certificate = CASE
+        WHEN EXISTS (SELECT FROM failed)
+            AND EXISTS (SELECT FROM sync_page WHERE queue_no = %(queue_no)s) THEN NULL
+        ELSE certificate
+    END,
     is_action_required = false, action_required_reason = NULL, retry_at = NULL,
     failure_count = 0, last_error_code = NULL, last_error = NULL, updated_at = now()
 WHERE queue_no = %(queue_no)s

@@ -100,13 +100,13 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
             FROM (
                 SELECT 1 AS side, o.place, o.value
                 FROM jsonb_array_elements(ours) WITH ORDINALITY AS o (value, place)
-                WHERE NOT (coalesce(base, '[]') @> jsonb_build_array(o.value))
-                   OR theirs @> jsonb_build_array(o.value)
+                WHERE o.value NOT IN (SELECT jsonb_array_elements(had.list))
+                   OR o.value IN (SELECT jsonb_array_elements(theirs))
                 UNION ALL
                 SELECT 2, t.place, t.value
                 FROM jsonb_array_elements(theirs) WITH ORDINALITY AS t (value, place)
-                WHERE NOT (ours @> jsonb_build_array(t.value))
-                  AND NOT (coalesce(base, '[]') @> jsonb_build_array(t.value))
+                WHERE t.value NOT IN (SELECT jsonb_array_elements(ours))
+                  AND t.value NOT IN (SELECT jsonb_array_elements(had.list))
             ) AS one)
         WHEN jsonb_typeof(ours) = 'object' AND jsonb_typeof(theirs) = 'object' THEN (
             SELECT coalesce(jsonb_object_agg(one.key, one.value)
@@ -118,6 +118,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
             ) AS one)
         ELSE theirs
     END
+    -- Not @>: an object contains every object that is a part of it.
+    FROM (SELECT CASE jsonb_typeof(base) WHEN 'array' THEN base ELSE '[]' END AS list) AS had
 $$;
 
 -- Field by field what a row becomes when both sides may have changed since they last agreed, and the

@@ -47,7 +47,8 @@ OFFSET 0
 identified AS (
     SELECT
         projected.*, known.local_id AS known_id, match.id AS match_id,
-        known.applied_queue_no AS known_queue_no, known.base,
+        known.applied_queue_no AS known_queue_no, known.applied_at AS known_applied_at,
+        known.base AS read_base,
         coalesce(known.local_id, match.id) AS target_id,
         row_number() OVER (
             PARTITION BY projected.error_code IS NULL,
@@ -74,7 +75,7 @@ identified AS (
                 -- A scalar subquery, for EXISTS would be answered from a hash of the whole table.
                 ELSE (SELECT t.id FROM {target} AS t WHERE t.id = r.local_id)
             END AS local_id,
-            r.applied_queue_no, r.base
+            r.applied_queue_no, r.applied_at, r.base
         FROM sync_record AS r
         WHERE r.connection_id = %(connection_id)s AND r.entity = %(entity)s
           AND r.external_id = projected.external_id
@@ -160,16 +161,28 @@ ready AS (
     OFFSET 0
 ),
 compared AS (
-    SELECT r.*, both_sides.merged, coalesce(both_sides.disputed, '{{}}') AS disputed,
+    SELECT r.*, coalesce(latest.base, r.read_base) AS base, both_sides.merged,
+        coalesce(both_sides.disputed, '{{}}') AS disputed,
         coalesce(both_sides.merged, r.theirs) AS final
     FROM ready AS r
+    -- What the row was waited for may have applied: its base goes with the row, and is no older. Of
+    -- edited rows alone; who locks a record has locked its row before.
+    LEFT JOIN LATERAL (
+        SELECT k.base FROM sync_record AS k
+        WHERE r.current_id IS NOT NULL AND r.read_base <> r.ours
+          AND k.connection_id = %(connection_id)s AND k.entity = %(entity)s
+          AND k.external_id = r.external_id
+        LIMIT 1
+        {row_lock}
+    ) AS latest ON true
     LEFT JOIN LATERAL (
         SELECT m.merged, m.disputed
-        FROM sync_merge(CASE WHEN r.known_id IS NULL THEN r.left_base ELSE r.base END, r.ours, r.theirs,
+        FROM sync_merge(CASE WHEN r.known_id IS NULL THEN r.left_base
+                             ELSE coalesce(latest.base, r.read_base) END, r.ours, r.theirs,
             (SELECT policies FROM policy), r.is_newer) AS m
         -- The row was edited here; or it was here before the record came.
         WHERE r.current_id IS NOT NULL AND NOT r.is_superseded AND r.theirs <> r.ours
-          AND (r.known_id IS NULL OR r.base <> r.ours)
+          AND (r.known_id IS NULL OR coalesce(latest.base, r.read_base) <> r.ours)
         -- Else the function runs for every line, and the condition afterwards (300 us a line).
         OFFSET 0
     ) AS both_sides ON true

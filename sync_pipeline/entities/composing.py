@@ -160,10 +160,16 @@ def _is_superseded(entity: "Entity") -> sql.Composable:
 
 
 def _is_newer(entity: "Entity") -> sql.Composable:
-    """Whether the record was changed after our row was; NULL where the store does not say."""
+    """Whether the record was changed after our row was.
+
+    NULL where the store does not say, and where nobody dated the edit here: `updated_at` is then
+    that of the last sync, and the edit may be younger than the record.
+    """
     if entity.modified_column is None:
         return sql.SQL("NULL::boolean")
-    return sql.SQL("j.{} > current.updated_at").format(sql.Identifier(entity.modified_column))
+    return sql.SQL(
+        "CASE WHEN current.updated_at > j.known_applied_at THEN j.{} > current.updated_at END"
+    ).format(sql.Identifier(entity.modified_column))
 
 
 def _listed(entity: "Entity", table: str | None = None) -> sql.Composed:

@@ -78,6 +78,14 @@ def test_given_lists_then_no_element_that_a_side_added_is_lost_and_none_it_took_
     assert disputed == []
 
 
+def test_given_lists_of_objects_then_one_that_is_part_of_another_is_not_taken_for_it(merge):
+    shoe, red_shoe = {"id": 1}, {"id": 1, "color": "red"}
+
+    merged, _ = merge({"m": [red_shoe]}, {"m": [red_shoe, shoe]}, {"m": []}, {"m": "merge"})
+
+    assert merged["m"] == [shoe]
+
+
 @quickly
 @given(base=OBJECTS, ours=OBJECTS, theirs=OBJECTS)
 def test_given_objects_then_each_key_is_compared_alone_and_theirs_wins(merge, base, ours, theirs):

@@ -1,15 +1,21 @@
 """What a line does where both sides may have changed since the last sync."""
 
+from threading import Thread
+
 import pytest
 from psycopg.types.json import Jsonb
 
+from sync_pipeline.entities import ORDERS, PRODUCTS
 from sync_pipeline_tests.factories import (
     apply_records,
     customer,
+    full_order,
     make_connection,
+    product,
     row,
     rows,
     status,
+    wait_until_somebody_waits,
 )
 
 
@@ -49,12 +55,18 @@ def conflicts(database):
     return rows(database, "SELECT * FROM sync_conflict WHERE state = 'open' ORDER BY external_id")
 
 
-def set_policies(database, **policies):
+def set_policies(database, entity="customers", **policies):
     with database.organization("acme") as conn:
         conn.execute(
             "UPDATE sync_connection SET options = %s",
-            [Jsonb({"policies": {"customers": policies}})],
+            [Jsonb({"policies": {entity: policies}})],
         )
+
+
+def execute(database, statement, *params):
+    """A person, or another program, changes our rows."""
+    with database.organization("acme") as conn:
+        conn.execute(statement, params)
 
 
 def phone(number, **changes):
@@ -153,6 +165,79 @@ class TestByField:
         assert {"vip", "woocommerce"} <= set(found["tags"])
         assert found["metadata"]["account_manager"] == "Mia"
         assert found["metadata"]["role"] == "subscriber"
+
+    def test_given_another_queue_that_applied_a_record_while_we_waited_then_that_is_no_edit(
+        self, database, apply
+    ):
+        apply(customer(1))
+        later = Thread(target=apply, args=[customer(1, first_name="Eve")])
+
+        with database.organization("acme") as conn:
+            conn.execute("UPDATE customer SET name = 'Eva', updated_at = now()")
+            conn.execute('UPDATE sync_record SET base = base || \'{"name": "Eva"}\'')
+            later.start()
+            wait_until_somebody_waits(database)
+        later.join()
+
+        assert conflicts(database) == []
+        assert ours(database)["name"] == "Eve Number 1"
+
+
+class TestOtherEntities:
+    def test_given_an_address_of_an_order_edited_here_when_its_status_changes_then_both_stay(
+        self, database, shop
+    ):
+        first = full_order(1)
+        apply_records(database, shop, [first], entity=ORDERS)
+        execute(database, 'UPDATE sales_order SET billing = billing || \'{"city": "Rome"}\'')
+
+        shipped = first | {"status": "completed", "date_modified_gmt": "2026-03-01T00:00:00"}
+        queue, _ = apply_records(database, shop, [shipped], entity=ORDERS)
+
+        found = row(database, "SELECT status, billing FROM sales_order")
+        assert (found["status"], found["billing"]["city"]) == ("completed", "Rome")
+        assert status(database, queue)["updated_count"] == 1
+        moved = shipped | {"billing": first["billing"] | {"city": "Bern"}}
+        apply_records(database, shop, [moved], entity=ORDERS)
+        (conflict,) = conflicts(database)
+        assert list(conflict["details"]["fields"]) == ["billing"]
+        assert row(database, "SELECT billing FROM sales_order")["billing"]["city"] == "Rome"
+
+    def test_given_a_product_renamed_here_when_its_price_changes_then_both_stay(
+        self, database, shop
+    ):
+        apply_records(database, shop, [product(5)], entity=PRODUCTS)
+        execute(database, "UPDATE product SET name = 'Cup', price = 1")
+
+        apply_records(database, shop, [product(5, price="12.00")], entity=PRODUCTS)
+
+        found = row(database, "SELECT name, price FROM product")
+        assert (found["name"], str(found["price"])) == ("Cup", "12.00")
+        assert conflicts(database) == []
+
+
+class TestNewest:
+    @pytest.mark.parametrize(
+        ("edited_at", "changed_at", "name"),
+        [
+            ("now()", "2026-03-01T00:00:00", "Cup"),
+            ("now()", "2999-01-01T00:00:00", "Mug"),
+            # Nobody dated the edit: it may be older or younger than the store's change.
+            ("updated_at", "2999-01-01T00:00:00", None),
+        ],
+    )
+    def test_given_a_date_on_each_side_then_the_later_one_counts_and_else_a_person_decides(
+        self, database, shop, edited_at, changed_at, name
+    ):
+        apply_records(database, shop, [product(5)], entity=PRODUCTS)
+        set_policies(database, "products", name="newest_wins")
+        execute(database, f"UPDATE product SET name = 'Cup', updated_at = {edited_at}")
+
+        changed = product(5, name="Mug", date_modified_gmt=changed_at)
+        apply_records(database, shop, [changed], entity=PRODUCTS)
+
+        assert row(database, "SELECT name FROM product")["name"] == (name or "Cup")
+        assert len(conflicts(database)) == (name is None)
 
 
 class TestPolicies:
