@@ -7,7 +7,7 @@ SELECT c.conflict_no, c.id, k.name AS connection, c.entity, c.external_id, c.con
               CASE jsonb_typeof(c.details -> 'fields') WHEN 'object' THEN c.details -> 'fields'
                    ELSE '{{}}' END) AS field ORDER BY field) AS fields,
     c.tries, c.next_try_at, c.created_at, c.updated_at, c.resolved_at, c.resolved_by, c.resolution,
-    met.id AS queue_id, decided.id AS resolution_queue_id,
+    met.id AS queue_id, decided.id AS resolution_queue_id, decided.created_by AS decided_by,
     decided.stage IS NOT NULL AND decided.stage <> 'finished' AS is_being_resolved
 FROM (
     SELECT chosen.* FROM ({chosen}) AS chosen

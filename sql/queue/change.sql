@@ -49,7 +49,7 @@ remembered AS (
         origin_queue_no, applied_queue_no, base, tombstoned_at, tombstone_reason)
     SELECT %(connection_id)s, %(entity)s, o.external_id, %(org_id)s::sync_org_id, o.local_id,
         coalesce(o.content_hash, o.known_hash, '00000000-0000-0000-0000-000000000000'),
-        'created', %(queue_no)s, %(queue_no)s,
+        CASE o.result WHEN 'created' THEN 'created' ELSE 'matched' END, %(queue_no)s, %(queue_no)s,
         -- Not of fields that were left as they are.
         coalesce(o.known_base || (o.base - o.moved), o.base - o.moved, o.known_base),
         CASE WHEN o.result = 'created' OR o.tombstone = '' THEN NULL

@@ -72,7 +72,9 @@ resulted AS (
             WHEN c.current_id IS NULL AND c.action = 'update' THEN 'change.target_gone'
             WHEN c.is_decided_anew OR c.moved <> '{{}}' AND c.is_whole THEN 'change.moved'
             WHEN c.moved <> '{{}}' THEN 'conflict.data_mismatch'
-            WHEN c.action = 'create' AND c.current_id IS NOT NULL THEN 'change.exists'
+            -- Or the record has another row by now: it would have two.
+            WHEN c.action = 'create' AND (c.current_id IS NOT NULL
+                OR c.known_id <> c.local_id AND c.tombstoned_at IS NULL) THEN 'change.exists'
         END AS code,
         CASE
             WHEN c.is_decided_anew THEN NULL

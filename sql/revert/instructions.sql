@@ -8,7 +8,8 @@
 -- base is what the record was taken to have before; where an edit here was overwritten, not the edit.
 -- A line that failed in part and was tried again has several rows: what its fields held before the
 --   first, and after the last.
--- Left to another record, or made again by another sync since it was created: nothing is done to it.
+-- Left to another record, or made again by another sync since it was created or removed: nothing is done
+--   to it.
 WITH again AS MATERIALIZED (
     SELECT a.line_no FROM sync_activity AS a
     WHERE a.queue_no = %(reverted_no)s AND a.line_no IS NOT NULL
@@ -58,10 +59,15 @@ known AS (
         CASE WHEN did.details ->> 'tombstone' = ''
              THEN coalesce(l.payload #>> '{{_change,was_tombstone}}', 'deleted') ELSE '' END
             AS former_tombstone,
-        did.activity_type <> 'record_deleted' AND (r.local_id IS NULL
-            OR r.tombstoned_at IS NOT NULL AND r.tombstone_reason IS NULL
-            OR did.activity_type = 'record_created' AND %(is_sync)s
-                AND r.origin_queue_no <> %(reverted_no)s) AS is_left,
+        CASE WHEN did.activity_type = 'record_deleted'
+            -- Back since, and with another row.
+            THEN did.before IS NOT NULL AND r.tombstoned_at IS NULL
+                AND r.local_id <> (did.before ->> 'id')::uuid
+            ELSE r.local_id IS NULL
+                OR r.tombstoned_at IS NOT NULL AND r.tombstone_reason IS NULL
+                OR did.activity_type = 'record_created' AND %(is_sync)s
+                    AND r.origin_queue_no <> %(reverted_no)s
+        END IS TRUE AS is_left,
         did.activity_type = 'record_deleted' AND did.after IS NULL AND did.before IS NOT NULL
             AS is_removed,
         -- The row was gone when it was to be deleted: there is only a tombstone to take away.
@@ -78,7 +84,7 @@ SELECT known.line_no, known.external_id, jsonb_build_object(
         WHEN known.is_removed THEN 'create'
         WHEN known.activity_type = 'record_created' THEN 'delete'
         ELSE 'update' END,
-    'local_id', CASE WHEN known.is_removed THEN known.before ->> 'id'
+    'local_id', CASE WHEN known.is_removed AND NOT known.is_left THEN known.before ->> 'id'
                      ELSE known.local_id::text END,
     'expect', CASE
         WHEN known.is_left OR known.is_removed OR known.is_bare THEN '{{}}'

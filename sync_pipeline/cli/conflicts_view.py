@@ -145,7 +145,9 @@ def _facts(one: Conflict) -> list[tuple[str, ...]]:
     if one.strategy == "AutoRetry" and one.next_try_at:
         rows.append(("next try (UTC)", f"{moment(one.next_try_at)}, after {one.tries}"))
     if one.resolution_queue_id:
-        rows.append(("decided in", str(one.resolution_queue_id)))
+        is_refused = one.state == "open" and not one.is_being_resolved
+        refused = f"not applied, what {said(one.decided_by)} decided: " if is_refused else ""
+        rows.append(("decided in", f"{refused}{one.resolution_queue_id}"))
     if one.resolved_at:
         rows.append(("resolved (UTC)", f"{moment(one.resolved_at)} by {said(one.resolved_by)}"))
         rows.append(("how", said(one.resolution)))

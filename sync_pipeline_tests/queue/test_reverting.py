@@ -251,6 +251,21 @@ class TestWhatChangedSince:
         assert table(database) == made_again
         assert status(database, undone)["unchanged_count"] == 1
 
+    def test_given_a_record_that_came_back_since_when_its_removal_is_undone_then_it_has_one_row(
+        self, database, shop
+    ):
+        queue, _ = apply_records(database, shop, [customer(1)])
+        undone = take_back(database, queue)
+        apply_records(database, shop, [customer(1, email="new@example.test")])
+        came, known = table(database), record(database)["local_id"]
+
+        shown = preview_revert(database, find_queue(database, str(undone.id)), most=1)
+        take_back(database, undone)
+
+        assert shown.counts == {"left": 1}
+        assert table(database) == came
+        assert record(database)["local_id"] == known
+
 
 class TestOrders:
     def test_given_orders_then_their_lines_follow(self, database, shop):

@@ -38,7 +38,8 @@ class Conflict:
         tries: tries so far, of those that try again by themselves.
         next_try_at: when the next one is due.
         queue_id: the sync that met it last; None: purged.
-        resolution_queue_id: the queue that applies, or applied, what was decided.
+        resolution_queue_id, decided_by: the queue that applies, or applied, what was decided last,
+            and who did; while it is open and not being resolved, that was refused or stopped.
         is_being_resolved: that queue is not finished.
     """
 
@@ -63,6 +64,7 @@ class Conflict:
     resolution: str | None
     queue_id: UUID | None
     resolution_queue_id: UUID | None
+    decided_by: str | None
     is_being_resolved: bool
 
 

@@ -103,6 +103,8 @@ class Dispute:
     Attributes:
         fields: of a DataMismatch, name -> {base, ours, theirs} as it was last met.
         is_by_change: a change of ours, such as an undo, met an edit; the store has no part in it.
+        decided_by: who decided about it last; of an open one that was not applied, unless
+            is_being_applied.
     """
 
     id: UUID
@@ -116,6 +118,9 @@ class Dispute:
     resolved_by: str | None
     resolution: str | None
     queue_id: UUID | None
+    strategy: str
+    decided_by: str | None
+    is_being_applied: bool
 
 
 @dataclass(frozen=True)

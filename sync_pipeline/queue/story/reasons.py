@@ -155,11 +155,22 @@ def _of_our_row(story: Story) -> list[str]:
 
 
 def _of_conflict(one: Dispute) -> str:
-    said = f"An open conflict waits for a person: {one.conflict_type}, {one.message}."
+    said = f"{_waits(one)}: {one.conflict_type}, {one.message}."
     if not one.fields:
         return said
     sides = _of_change if one.is_by_change else _of_sides
     return f"{said} {'; '.join(sides(name, field) for name, field in one.fields.items())}."
+
+
+def _waits(one: Dispute) -> str:
+    if one.is_being_applied:
+        return f"What {one.decided_by} decided about an open conflict is being applied"
+    if one.strategy == "AutoRetry":
+        return "An open conflict is tried again by itself"
+    waits = "An open conflict waits for a person"
+    if one.decided_by is None:
+        return waits
+    return f"{waits} (what {one.decided_by} decided was not applied)"
 
 
 def _of_sides(name: str, field: Mapping[str, Any]) -> str:

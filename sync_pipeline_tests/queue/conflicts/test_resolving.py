@@ -2,6 +2,7 @@
 
 import pytest
 
+from sync_pipeline.entities import CUSTOMERS
 from sync_pipeline.errors import InputError
 from sync_pipeline.queue.conflicts import (
     Chosen,
@@ -14,6 +15,8 @@ from sync_pipeline.queue.conflicts import (
     resolve,
     show_conflict,
 )
+from sync_pipeline.queue.story.gathering import gather
+from sync_pipeline.queue.story.reasons import reasons
 from sync_pipeline.stages.changes import apply_changes
 from sync_pipeline_tests.factories import customer, queue_settings, row, rows
 from sync_pipeline_tests.queue.conflicts.conftest import conflicts, ours, record
@@ -179,7 +182,7 @@ class TestVersion:
         assert ours(database)["phone"] == "here"
 
     def test_given_an_edit_between_decision_and_application_then_the_edit_stays_and_it_is_open(
-        self, database, dispute, edit
+        self, database, shop, dispute, edit
     ):
         dispute()
         resolving = resolve(
@@ -195,6 +198,9 @@ class TestVersion:
         (conflict,) = conflicts(database)
         shown = show_conflict(database, str(conflict["id"]))
         assert (shown.sides[0].ours, shown.sides[0].theirs) == ("late", "there")
+        assert (shown.conflict.decided_by, shown.conflict.is_being_resolved) == ("ann", False)
+        told = reasons(gather(database, shop, CUSTOMERS, "1"))
+        assert "(what ann decided was not applied)" in told[-1]
 
     def test_given_a_sync_between_decision_and_application_then_the_old_decision_is_refused(
         self, database, dispute, sync
