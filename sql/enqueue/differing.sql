@@ -2,7 +2,7 @@
 -- Used by: enqueue/lines.sql; stages.aside, for a preview. Composed per entity: what landed, with its
 --   hash (enqueue/hashed.sql).
 -- Index: sync_page_pkey (the queue's pages), sync_record_pkey; both are read whole, by hash join.
--- Why records in dispute: one that is again as it was last applied is in dispute no more.
+-- Why records in conflict: one that is again as it was last applied is in conflict no more.
 -- Why not what was taken back: an undo holds until the record or the mapping changes.
 SELECT record.line_no, record.external_id, record.content_hash, record.payload
 FROM (
@@ -16,4 +16,4 @@ WHERE known.content_hash IS DISTINCT FROM record.content_hash
    OR record.external_id IN (
        SELECT c.external_id FROM sync_conflict AS c
        WHERE c.connection_id = %(connection_id)s AND c.entity = %(entity)s AND c.state = 'open'
-         AND c.conflict_type = 'DataMismatch' AND NOT c.details ? 'action')
+         AND NOT c.details ? 'action')

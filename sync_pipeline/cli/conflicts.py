@@ -88,7 +88,14 @@ def show(
         shown = conflicts.show_conflict(database, conflict)
     if as_json:
         document = conflicts_view.as_document(shown.conflict)
-        output.print_json(document | {"is_deletion": shown.is_deletion, "sides": list(shown.sides)})
+        output.print_json(
+            document
+            | {
+                "is_deletion": shown.is_deletion,
+                "is_undo": shown.is_undo,
+                "sides": list(shown.sides),
+            }
+        )
     else:
         conflicts_view.print_one(shown)
 

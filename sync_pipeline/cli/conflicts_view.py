@@ -91,8 +91,7 @@ def _state(state: str) -> str:
 
 def _sides(shown: Shown) -> Any:  # noqa: ANN401  (a rich table)
     is_open = shown.conflict.state == "open"
-    there = "in the store: gone" if shown.is_deletion else "in the store"
-    headings = ("field", "last agreed", "here", there, *(["becomes"] if is_open else []))
+    headings = ("field", *_headings(shown), *(["becomes"] if is_open else []))
     table = output.table(*headings)
     for side in (part for one in shown.sides for part in parts_of(one)):
         becomes = "[yellow]you decide[/yellow]" if side.is_disputed else _value(side.merged)
@@ -104,6 +103,14 @@ def _sides(shown: Shown) -> Any:  # noqa: ANN401  (a rich table)
             *([becomes] if is_open else []),
         )
     return table
+
+
+def _headings(shown: Shown) -> tuple[str, str, str]:
+    """What the three sides are: of an undo the store is none of them."""
+    if shown.is_undo:
+        there = "the undo removes it" if shown.is_deletion else "the undo wants"
+        return "as synced", "here", there
+    return "last agreed", "here", "in the store: gone" if shown.is_deletion else "in the store"
 
 
 def parts_of(side: Side) -> list[Side]:
@@ -140,7 +147,7 @@ def _facts(one: Conflict) -> list[tuple[str, ...]]:
         ("version", str(one.version)),
         ("opened (UTC)", moment(one.created_at)),
         ("last changed (UTC)", moment(one.updated_at)),
-        ("met by", f"sync {one.queue_id}" if one.queue_id else "a sync that was purged"),
+        ("met by", f"queue {one.queue_id}" if one.queue_id else "a queue that was purged"),
     ]
     if one.strategy == "AutoRetry" and one.next_try_at:
         rows.append(("next try (UTC)", f"{moment(one.next_try_at)}, after {one.tries}"))
@@ -161,22 +168,26 @@ def _ways(shown: Shown) -> list[str]:
     if one.conflict_type != "DataMismatch":
         return [f"{command} --retry | --skip"]
     if shown.is_deletion:
+        goes = "our row goes into sync_archive" if shown.is_undo else "our row goes, by the policy"
         return [
-            f"{command} --version {one.version} --take source   (our row goes, by the policy)",
+            f"{command} --version {one.version} --take source   ({goes})",
             f"{command} --version {one.version} --take target   (our row stays)",
             f"{command} --version {one.version} --skip",
         ]
     fields = ",".join(one.fields)
     first = one.fields[0] if one.fields else "field"
+    meant = "   (source: what the undo wants)" if shown.is_undo else ""
     return [
-        f"{command} --version {one.version} --take source | --take target | --skip",
+        f"{command} --version {one.version} --take source | --take target | --skip{meant}",
         f"{command} --version {one.version} --fields {fields} | --set {first}=VALUE",
     ]
 
 
 def print_stats(stats: Stats, state: str) -> None:
     """Counts, one table a dimension."""
-    output.show(f"{stats.total:,} conflicts{'' if state == 'all' else f' are {state}'}.")
+    one = stats.total == 1
+    are = "" if state == "all" else f" {'is' if one else 'are'} {state}"
+    output.show(f"{stats.total:,} conflict{'' if one else 's'}{are}.")
     for title, counts in (
         ("type", stats.by_type),
         ("strategy", stats.by_strategy),

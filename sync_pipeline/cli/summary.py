@@ -79,6 +79,9 @@ def print_report(database: Database, report: "SyncReport") -> None:
         show(f"  {_failed_line(queue.entity, failed)}")
     if not is_success(report):
         show(f"[red]{said(reason(report))}[/red]")
+    if n_open := (report.status.get("certificate") or {}).get("conflicted"):
+        show(f"Open conflicts: {number(n_open)}. Both sides of each, and deciding:")
+        show(f"sync-pipeline conflicts list {said(queue.connection)}")
     show()
     show(f"[dim]queue {report.queue_id}, Dagster run {report.run_id}[/dim]")
 
@@ -121,9 +124,13 @@ def _findings(report: "SyncReport", entity: str, happened: list[Milestone]) -> l
         lines.append(
             f"Nothing to change: 0 lines. All {number(report.read)} {entity} are as before."
         )
+    certificate = report.status.get("certificate")
     if report.verdict is not None:
         style = {True: "green", False: "yellow", None: "dim"}[report.verdict.agree]
-        lines.append(f"[{style}]{_sentence(report.verdict.in_words)}[/{style}]")
+        words = report.verdict.in_words
+        if certificate and certificate["holds"] is False:  # the same ids, not the same content
+            words = words.replace("both sides agree", "the ids of both sides agree", 1)
+        lines.append(f"[{style}]{_sentence(words)}[/{style}]")
     rule = str(report.status.get("lifetime_value_rule"))
     rules = [
         rules_differ(one.details, rule)
@@ -132,7 +139,7 @@ def _findings(report: "SyncReport", entity: str, happened: list[Milestone]) -> l
     ]
     lines += [sentence for sentence in rules[-1:] if sentence]
     lines += [_sentence(one.message) for one in happened if one.activity_type in _WORTH_SAYING]
-    if certificate := report.status.get("certificate"):
+    if certificate:
         lines.append(certificate_line(certificate))
     return lines
 

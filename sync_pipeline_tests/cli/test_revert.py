@@ -90,6 +90,10 @@ def test_given_what_moved_since_then_it_says_where_to_look_and_exits_with_1(cli,
     again = cli("revert", synced, "--json")
     assert (again.exit_code, again.error["code"]) == (1, "queue.partial")
     assert not again.document["is_new"]
+    (conflict,) = cli("conflicts", "list", "--json").document["conflicts"]
+    shown = cli("conflicts", "show", conflict["id"])
+    assert "the undo wants" in shown.stdout
+    assert "in the store" not in shown.stdout
 
 
 def test_given_a_queue_that_changed_nothing_then_exit_code_2(cli, synced, database):

@@ -133,7 +133,7 @@ def _besides(one: Happening) -> Iterator[str]:
         yield f"edited here and kept: {', '.join(kept)}"
     if base := details.get("base"):
         yield f"an edit here gave way: {', '.join(sorted(base))}"
-    if "tombstone" in details:
+    if "tombstone" in details and one.activity_type != "record_failed":
         yield tombstone_words(details["tombstone"])
 
 

@@ -76,6 +76,18 @@ class TestAutoRetry:
         assert retries_of(code, max_retries) == tries
 
 
+def test_given_a_bad_record_that_is_again_as_it_was_applied_then_its_conflict_is_settled(
+    database, sync
+):
+    sync(customer(1))
+    sync(customer(1, email="bad"))
+
+    sync(customer(1))
+
+    assert conflicts(database) == []
+    assert row(database, "SELECT count(*) AS n FROM sync_conflict")["n"] == 1
+
+
 class TestSkipped:
     def test_given_it_was_skipped_when_the_same_record_fails_again_then_nobody_is_asked(
         self, database, sync, decide
