@@ -7,7 +7,7 @@ from sync_pipeline.queue.conflicts import Chosen, list_conflicts, one_of
 from sync_pipeline.queue.conflicts.choosing import composed
 from sync_pipeline_tests.queue.test_plans import explained
 
-CONFLICTS = 5_000
+CONFLICTS = 2_000
 FILL = """
     WITH made AS (
         INSERT INTO customer (org_id, name, phone)
@@ -47,7 +47,7 @@ def test_given_many_conflicts_when_listed_or_decided_about_then_only_what_is_mea
     database, scanned
 ):
     for connection in (None, "shop"):
-        whole, most = scanned("list", Chosen(connection=connection), most=50, before_no=4_000)
+        whole, most = scanned("list", Chosen(connection=connection), most=50, before_no=1_500)
         assert "sync_conflict" not in whole
         assert most <= 50
     one = one_of([list_conflicts(database, Chosen(), most=1)[0].id])
