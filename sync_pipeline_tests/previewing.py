@@ -30,6 +30,25 @@ OURS = (
 )  # fmt: skip
 
 
+def fill_preview(
+    database: Database,
+    connection: Connection,
+    records: Sequence[Record],
+    orders: Sequence[Record] = (),
+    *,
+    entity: Entity = CUSTOMERS,
+    **settings: Any,
+) -> Queue:
+    """A preview of these records and no others, as a store would list them; none is shown yet."""
+    queue = make_queue(database, connection, Filters(preview=True), entity=entity, **settings)
+    land_records(database, queue, entity.listing.name, records)
+    if entity.figures_listing is not None:
+        land_records(database, queue, entity.figures_listing.name, orders)
+    end_extract(database, queue, scanned=len(records))
+    enqueue(database, queue, entity)
+    return queue
+
+
 def preview_records(
     database: Database,
     connection: Connection,
@@ -39,13 +58,8 @@ def preview_records(
     entity: Entity = CUSTOMERS,
     **settings: Any,
 ) -> Queue:
-    """A finished preview of these records, as if a store had listed them, and no others."""
-    queue = make_queue(database, connection, Filters(preview=True), entity=entity, **settings)
-    land_records(database, queue, entity.listing.name, records)
-    if entity.figures_listing is not None:
-        land_records(database, queue, entity.figures_listing.name, orders)
-    end_extract(database, queue, scanned=len(records))
-    enqueue(database, queue, entity)
+    """A finished preview of these records and no others."""
+    queue = fill_preview(database, connection, records, orders, entity=entity, **settings)
     upsert(database, queue, entity, queue_settings(**settings))
     return find_queue(database, str(queue.id))
 

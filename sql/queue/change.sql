@@ -132,26 +132,17 @@ audited AS (
         CASE WHEN o.code IS NULL THEN 'success' WHEN o.result = 'updated' THEN 'warning'
              ELSE 'error' END,
         CASE WHEN o.code IS NOT NULL THEN o.reason END,
-        CASE o.result WHEN 'deleted' THEN o.contents ELSE difference.before END,
+        CASE o.result WHEN 'deleted' THEN o.contents WHEN 'updated' THEN o.before END,
         CASE WHEN o.result = 'created' THEN o.values
              -- A row that stays, marked.
              WHEN o.result = 'deleted' AND o.effect = 'update' THEN o.contents || o.wanted
-             ELSE difference.after END,
+             WHEN o.result = 'updated' THEN o.after END,
         jsonb_strip_nulls(jsonb_build_object(
             'external_id', o.external_id, 'by', o.by, 'why', o.why, 'code', o.code,
             'tombstone', o.tombstone))
-            -- Of fields whose edit here gave way, for who takes it back.
-            || CASE WHEN difference.base IS NULL THEN '{{}}'
-                    ELSE jsonb_build_object('base', difference.base) END
+            || CASE WHEN o.result <> 'updated' OR o.edited_base IS NULL THEN '{{}}'
+                    ELSE jsonb_build_object('base', o.edited_base) END
     FROM outcome AS o
-    LEFT JOIN LATERAL (
-        SELECT jsonb_object_agg(new.key, new.value) AS after,
-            jsonb_object_agg(new.key, o.ours -> new.key) AS before,
-            jsonb_object_agg(new.key, o.known_base -> new.key)
-                FILTER (WHERE o.known_base -> new.key <> o.ours -> new.key) AS base
-        FROM jsonb_each(o.final) AS new
-        WHERE new.value <> o.ours -> new.key
-    ) AS difference ON o.result = 'updated'
 ),
 tally AS MATERIALIZED (
     SELECT

@@ -3,10 +3,11 @@
 -- Caller: queue.completion.give_up, when the line is alone (split.sql found nothing to cut).
 -- Index: sync_batch_pkey, sync_line_pkey.
 WITH batch AS MATERIALIZED (
-    SELECT * FROM sync_batch
-    WHERE queue_no = %(queue_no)s AND batch_no = %(batch_no)s
-      AND state = 'processing' AND token = %(token)s
-    FOR UPDATE
+    SELECT b.*, q.filters ? 'preview' AS is_preview
+    FROM sync_batch AS b JOIN sync_queue AS q USING (queue_no)
+    WHERE b.queue_no = %(queue_no)s AND b.batch_no = %(batch_no)s
+      AND b.state = 'processing' AND b.token = %(token)s
+    FOR UPDATE OF b
 ),
 written AS (
     UPDATE sync_line AS l
@@ -23,7 +24,7 @@ audited AS (
     INSERT INTO sync_activity (
         queue_no, line_no, org_id, activity_type, status, message, details)
     SELECT %(queue_no)s, line_no, %(org_id)s::sync_org_id,
-        CASE WHEN batch.operation = 'preview' THEN 'preview_' ELSE 'record_' END
+        CASE WHEN batch.is_preview THEN 'preview_' ELSE 'record_' END
             || CASE WHEN is_retried THEN 'retried' ELSE 'failed' END,
         CASE WHEN is_retried THEN 'warning' ELSE 'error' END, %(message)s,
         jsonb_build_object('code', %(code)s::text, 'external_id', external_id)
@@ -48,7 +49,7 @@ disputed AS (
             AND skipped.external_id = written.external_id AND skipped.state = 'skipped'
             AND skipped.details ->> 'code' = %(code)s
             AND skipped.details ->> 'content_hash' = written.content_hash::text)
-      AND batch.operation <> 'preview'
+      AND NOT batch.is_preview
     ON CONFLICT (connection_id, entity, external_id, conflict_type) WHERE state = 'open'
     DO UPDATE SET queue_no = EXCLUDED.queue_no, line_no = EXCLUDED.line_no,
         message = EXCLUDED.message, details = EXCLUDED.details, updated_at = now(),

@@ -3,22 +3,10 @@
 -- Composed per entity and range of queue numbers, as change.sql, with the same decide_change.sql.
 -- Index: those of decide_change.sql; the key of the lines.
 {decide},
-told AS MATERIALIZED (
-    SELECT o.*, difference.before, difference.after,
-        CASE WHEN o.code IS NULL THEN o.result ELSE 'failed' END AS would
-    FROM outcome AS o
-    LEFT JOIN LATERAL (
-        SELECT jsonb_object_agg(new.key, new.value) AS after,
-            jsonb_object_agg(new.key, o.ours -> new.key) AS before
-        FROM jsonb_each(o.final) AS new
-        WHERE new.value <> o.ours -> new.key
-    ) AS difference ON o.result IN ('updated', 'deleted') AND o.effect = 'update'
-    OFFSET 0
-),
 written AS (
     UPDATE {line} AS l
     SET shown = jsonb_strip_nulls(jsonb_build_object('result', t.would, 'code', t.code)),
-        expected = md5(jsonb_build_array(t.would, t.current_id, t.code, t.before, t.after)::text)::uuid,
+        expected = t.fingerprint,
         state = CASE WHEN t.code IS NOT NULL THEN 'failed'
                      WHEN EXISTS (SELECT FROM batch WHERE pass > 1) THEN 'done' END,
         process_count = l.process_count + 1,
@@ -26,7 +14,7 @@ written AS (
         error_code = t.code,
         error_message = CASE WHEN t.code IS NOT NULL THEN t.reason END,
         last_error_at = CASE WHEN t.code IS NOT NULL THEN now() END
-    FROM told AS t
+    FROM outcome AS t
     CROSS JOIN LATERAL (
         SELECT p.ctid FROM {line} AS p
         WHERE p.queue_no = %(queue_no)s AND p.line_no = t.line_no
@@ -45,7 +33,7 @@ audited AS (
         jsonb_strip_nulls(jsonb_build_object(
             'external_id', t.external_id, 'code', t.code, 'policy', t.policy,
             'tombstone', t.tombstone))
-    FROM told AS t
+    FROM outcome AS t
 ),
 tally AS MATERIALIZED (
     SELECT
@@ -54,7 +42,7 @@ tally AS MATERIALIZED (
         count(*) FILTER (WHERE would = 'unchanged')::integer AS n_unchanged,
         count(*) FILTER (WHERE would = 'deleted')::integer AS n_deleted,
         count(*) FILTER (WHERE would = 'failed')::integer AS n_failed
-    FROM told
+    FROM outcome
 )
 UPDATE sync_batch AS b
 SET state = 'done', lease_until = NULL,

@@ -5,8 +5,10 @@ import pytest
 from sync_pipeline.demo import DemoServer
 from sync_pipeline.entities import CUSTOMERS
 from sync_pipeline.queue.actions import cancel
+from sync_pipeline.queue.completion import give_up
 from sync_pipeline.queue.differences import all_differences, counts_of, some_differences
 from sync_pipeline.queue.filters import Filters
+from sync_pipeline.queue.leases import claim
 from sync_pipeline.queue.previews import (
     PreviewUnusableError,
     applicable,
@@ -39,7 +41,14 @@ from sync_pipeline_tests.factories import (
     status,
     store,
 )
-from sync_pipeline_tests.previewing import apply_preview, codes, fingerprints, preview_records, told
+from sync_pipeline_tests.previewing import (
+    apply_preview,
+    codes,
+    fill_preview,
+    fingerprints,
+    preview_records,
+    told,
+)
 
 
 @pytest.fixture
@@ -227,7 +236,7 @@ class TestApplying:
 
 
 class TestDeletions:
-    def test_given_a_record_that_is_gone_when_previewed_then_once_it_waits_and_twice_it_goes(
+    def test_given_a_record_that_is_gone_twice_then_it_is_shown_and_goes_unless_it_is_back(
         self, database, org_id
     ):
         with DemoServer(store([customer(number) for number in (1, 2, 3)])) as server:
@@ -250,10 +259,21 @@ class TestDeletions:
         assert counts_of(database, waiting).deleted == 0
         assert counts_of(database, going).deleted == 1
 
+        gone = "SELECT external_id FROM sync_record WHERE tombstoned_at IS NOT NULL"
+        seen = "UPDATE sync_record SET absence_count = %s WHERE external_id = '2'"
+        with database.owner() as conn:
+            conn.execute(seen, [0])
+        again = apply_preview(database, shop, going)
+        with database.owner() as conn:
+            conn.execute(seen, [1])
+
+        assert codes(database, again) == {"2": "preview.moved"}
+        assert not rows(database, gone)
+        assert not rows(database, "SELECT FROM sync_conflict")
+
         applied = apply_preview(database, shop, going)
 
         assert status(database, applied)["deleted_count"] == 1
-        gone = "SELECT external_id FROM sync_record WHERE tombstoned_at IS NOT NULL"
         assert row(database, gone) == {"external_id": "2"}
 
 
@@ -347,6 +367,18 @@ class TestStopped:
         assert cancel_abandoned(database) == 2
         assert opened()[1]
         assert find_queue(database, str(first.id)).stage == "finished"
+
+    def test_given_a_change_that_cannot_be_decided_then_it_leaves_no_conflict(self, database, shop):
+        preview = fill_preview(database, shop, [customer(1)])
+        with database.organization(preview.org_id) as conn:
+            conn.execute("UPDATE sync_batch SET operation = 'change'")
+            lease = claim(conn, preview.queue_no, worker="a", lease_seconds=60)
+            outcome = give_up(
+                conn, lease, preview, code="queue.refused", message="no", max_retries=0
+            )
+
+        assert outcome.failed == 1
+        assert not rows(database, "SELECT FROM sync_conflict")
 
     def test_given_a_store_that_fails_then_the_preview_is_over_and_asks_nobody_to_act(
         self, database, shop
