@@ -23,7 +23,7 @@ from rich.table import Table
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
-_PLAIN_WIDTH = 160
+_PLAIN_WIDTH = 180
 _SECONDS_PER_MINUTE = 60
 
 

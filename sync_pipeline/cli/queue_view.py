@@ -4,23 +4,30 @@ Belongs here: layout, pure. Does not: a moment of one that is followed (live_vie
 (queue/progress.py), printing (status.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 
 from sync_pipeline.cli import live_view, output
 from sync_pipeline.cli.output import duration, moment, number, said
-from sync_pipeline.queue.progress import FailedLine, Milestone, Standing
+from sync_pipeline.queue.progress import FailedLine, Milestone, Progress, Standing
+
+_KIND_WORDS: Final = {
+    "preview": "preview",
+    "applied_preview": "applied preview",
+    "revert": "undo",
+    "resolution": "decisions",
+}
 
 
 def listing(queues: Sequence[Standing]) -> Table:
     """The last queues, one a row."""
     table = output.table(
-        "queue", "connection", "entity", "state", ">lines", ">created", ">updated", ">unchanged",
-        ">failed", "started (UTC)", "",
+        "queue", "connection", "entity", "state", ">lines", ">created", ">updated", ">deleted",
+        ">unchanged", ">failed", "started (UTC)", "",
     )  # fmt: skip
     for one in queues:
         it = one.progress
@@ -32,23 +39,21 @@ def listing(queues: Sequence[Standing]) -> Table:
             number(one.line_count),
             number(it.created_count),
             number(it.updated_count),
+            number(it.deleted_count),
             number(it.unchanged_count),
             number(it.failed_count),
             moment(one.created_at),
-            "[yellow]needs a person[/yellow]" if it.is_action_required else _kind(one),
+            ", ".join(_marks(it)),
         )
     return table
 
 
-def _kind(one: Standing) -> str:
-    """What it is, where it is no sync of what the store says."""
-    kinds = {
-        "preview": "shows only",
-        "applies": "applies a preview",
-        "reverts": "takes back",
-        "resolves": "resolves conflicts",
-    }
-    return next((f"[dim]{said}[/dim]" for name, said in kinds.items() if name in one.filters), "")
+def _marks(it: Progress) -> Iterator[str]:
+    """What it is, where it is no sync of what the store says, and whether somebody must act."""
+    if it.kind in _KIND_WORDS:
+        yield f"[dim]{_KIND_WORDS[it.kind]}[/dim]"
+    if it.is_action_required:
+        yield "[yellow]needs a person[/yellow]"
 
 
 def whole(
@@ -57,7 +62,8 @@ def whole(
     """Everything about one queue that fits a screen."""
     it = now.progress
     parts: list[RenderableType] = [
-        f"[bold]{it.connection} {it.entity}[/bold]: {_state(now)}  [dim]{it.queue_id}[/dim]",
+        f"[bold]{it.connection} {it.entity}[/bold]: {_state(now)}{_kind(it)}  "
+        f"[dim]{it.queue_id}[/dim]",
         "",
         output.facts(_facts(now)),
     ]
@@ -78,6 +84,10 @@ def whole(
 def _state(now: Standing) -> str:
     paused = " (paused)" if now.is_paused else ""
     return f"{output.state(now.progress.state)}{paused}"
+
+
+def _kind(it: Progress) -> str:
+    return f", {_KIND_WORDS[it.kind]}" if it.kind in _KIND_WORDS else ""
 
 
 def _facts(now: Standing) -> list[tuple[str, str]]:

@@ -8,12 +8,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from sync_pipeline.errors import UnknownQueueError
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.queues import Queue
+
+_SYNC: Final = "sync"
+# By the filter that makes it one.
+_KINDS: Final = {
+    "preview": "preview",
+    "applies": "applied_preview",
+    "reverts": "revert",
+    "resolves": "resolution",
+}
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,7 @@ class Progress:
         completion_percent: processed_count of total_count.
         certificate: what the sync proved when it ended (stages.certificate), or None.
         deleted_count: records whose row was removed, or marked as gone.
+        kind: sync, preview, applied_preview, revert or resolution; what a preview counts would be.
     """
 
     queue_id: str
@@ -57,6 +67,7 @@ class Progress:
     process_count: int
     certificate: Mapping[str, Any] | None = None
     deleted_count: int = 0
+    kind: str = _SYNC
 
 
 @dataclass(frozen=True)
@@ -187,6 +198,7 @@ def _standing(row: Mapping[str, Any]) -> Standing:
         "org_id": str(values["org_id"]),
         "is_over": values["stage"] == "finished",
         "dagster_run_id": values["last_dagster_run_id"],
+        "kind": next((kind for name, kind in _KINDS.items() if name in values["filters"]), _SYNC),
     }
     progress = Progress(**{name: values[name] for name in Progress.__dataclass_fields__})
     batches = Batches(

@@ -85,6 +85,10 @@ def test_given_a_preview_when_its_sync_is_opened_twice_then_it_is_one_sync(
     assert made[0]["queue_id"] == made[1]["queue_id"]
     assert not server.requests
     assert len(rows(database, "SELECT FROM sync_queue WHERE filters ? 'applies'")) == 1
+    listed = cli("status").stdout.splitlines()
+    assert [line.split("  ")[-1] for line in listed[1:3]] == ["applied preview", "preview"]
+    kinds = [one["kind"] for one in cli("status", "--json").document["queues"]]
+    assert kinds == ["applied_preview", "preview", "sync"]
 
 
 def test_given_what_was_read_before_when_previewed_then_the_store_is_not_asked(

@@ -27,6 +27,7 @@ KEYS = [
     *("updated_count", "unchanged_count", "progress", "processed_count", "items_per_min"),
     *("eta_seconds", "completion_percent", "is_processing", "is_action_required"),
     *("action_required_reason", "process_count", "certificate", "deleted_count"),
+    "kind",
 ]
 
 
