@@ -7,14 +7,12 @@
 -- Guests are in no listing, and looked for when they have landed; what a window brought since this queue was opened may be younger than what
 -- was read. Both sides as in reconcile/compare.sql.
 WITH own AS MATERIALIZED (
-    SELECT DISTINCT item ->> 'id' AS external_id
+    SELECT item ->> 'id' AS external_id
     FROM sync_page AS p CROSS JOIN LATERAL jsonb_array_elements(p.body) AS item
     WHERE p.queue_no = %(queue_no)s AND p.listing = %(listing)s AND item ->> 'id' IS NOT NULL
 ),
-shown AS MATERIALIZED (
-    SELECT external_id FROM own
-    UNION
-    SELECT item ->> 'id'
+child AS MATERIALIZED (
+    SELECT item ->> 'id' AS external_id
     FROM sync_page AS p CROSS JOIN LATERAL jsonb_array_elements(p.body) AS item
     WHERE p.queue_no = %(queue_no)s AND starts_with(p.listing, %(prefix)s)
       AND item ->> 'id' IS NOT NULL
@@ -32,8 +30,9 @@ known AS MATERIALIZED (
 ),
 absent AS MATERIALIZED (
     SELECT known.external_id, known.elsewhere_as
-    FROM known LEFT JOIN shown ON shown.external_id = known.external_id
-    WHERE shown.external_id IS NULL
+    FROM known
+    WHERE NOT EXISTS (SELECT FROM own WHERE own.external_id = known.external_id)
+      AND NOT EXISTS (SELECT FROM child WHERE child.external_id = known.external_id)
 ),
 expected AS (
     SELECT count(*) FILTER (WHERE elsewhere_as IS NULL)::integer AS n_known FROM known

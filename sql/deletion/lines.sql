@@ -7,6 +7,8 @@
 --   marked in it must not move meanwhile. References that were filled in later are nobody's edit. Where no base is known a row is archived, never deleted.
 -- merged: another listed record has its key now (two accounts made one): the row stays, unmarked.
 -- Retired already: another record took its row over (guests_settle.sql).
+-- is_absent: a line does nothing where the record was shown again by the time (queue/decide_change.sql).
+-- is_shared: a record of another store has the same row (one e-mail, two shops): it stays, unmarked.
 WITH answer AS MATERIALIZED (
     SELECT item ->> 'id' AS external_id, item ->> 'answer' AS answer
     FROM sync_page AS p CROSS JOIN LATERAL jsonb_array_elements(p.body) AS item
@@ -20,6 +22,10 @@ policy AS (
 gone AS MATERIALIZED (
     SELECT r.external_id, r.local_id, r.base - %(late_columns)s::text[] AS base, answer.answer,
         t.ours, t.match_key,
+        EXISTS (SELECT FROM sync_record AS other
+                WHERE other.local_id = r.local_id AND other.tombstoned_at IS NULL
+                  AND (other.connection_id, other.entity, other.external_id)
+                      <> (r.connection_id, r.entity, r.external_id)) AS is_shared,
         CASE WHEN policy.policy = 'delete' AND r.base IS NULL THEN 'archive' ELSE policy.policy END
             AS policy
     FROM answer
@@ -51,7 +57,7 @@ taken AS MATERIALIZED (
 decided AS (
     SELECT gone.*,
         gone.match_key IN (SELECT match_key FROM taken) IS TRUE AS is_merged,
-        CASE WHEN gone.policy = 'keep' AND gone.ours IS NOT NULL THEN CASE
+        CASE WHEN gone.policy = 'keep' AND gone.ours IS NOT NULL AND NOT gone.is_shared THEN CASE
             WHEN %(mark_column)s::text IS NULL THEN '{{}}'::jsonb
             WHEN %(mark_tag)s::text IS NULL THEN jsonb_build_object(%(mark_column)s::text,
                 CASE gone.answer WHEN 'trashed' THEN 'trash' ELSE gone.answer END)
@@ -73,10 +79,10 @@ made AS (
         last.line_no + row_number() OVER (ORDER BY decided.external_id),
         %(org_id)s::sync_org_id, decided.external_id, '00000000-0000-0000-0000-000000000000',
         jsonb_build_object('_change', jsonb_build_object(
-            'action', CASE WHEN decided.is_merged THEN 'keep' ELSE 'delete' END,
+            'action', CASE WHEN decided.is_merged OR decided.is_shared THEN 'keep' ELSE 'delete' END,
             'local_id', decided.local_id,
             'expect', CASE
-                WHEN decided.is_merged THEN '{{}}'
+                WHEN decided.is_merged OR decided.is_shared THEN '{{}}'
                 WHEN decided.policy = 'keep' THEN coalesce((
                     SELECT jsonb_object_agg(mark, decided.ours -> mark)
                     FROM jsonb_object_keys(decided.marks) AS mark), '{{}}')
@@ -87,10 +93,13 @@ made AS (
             'content_hash', NULL,
             'tombstone', CASE WHEN decided.is_merged THEN 'merged' ELSE decided.answer END,
             'policy', decided.policy,
+            'is_absent', true,
             'by', 'sync',
             'why', CASE
                 WHEN decided.is_merged THEN 'gone in the store, and another record has its '
                     || %(key_field)s::text || ' now'
+                WHEN decided.is_shared
+                    THEN 'gone in the store; the row stays, for a record of another store has it'
                 WHEN decided.answer = 'trashed' THEN 'in the store''s trash'
                 ELSE 'deleted in the store' END))
     FROM decided CROSS JOIN last

@@ -1,1 +1,1 @@
--- The column and its index go with the table (0001).
+-- The column and the indexes go with their tables (0001, 0007).

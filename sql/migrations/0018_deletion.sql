@@ -7,3 +7,6 @@ CREATE INDEX IF NOT EXISTS sync_record_elsewhere_idx
 -- Who had a row of ours before: what it left there is the store's.
 CREATE INDEX IF NOT EXISTS sync_record_retired_idx
     ON sync_record (local_id) WHERE tombstoned_at IS NOT NULL;
+-- Which variations a product has, among all products: is one named no more?
+CREATE INDEX IF NOT EXISTS product_parent_idx
+    ON product (source, parent_external_id) WHERE parent_external_id IS NOT NULL;

@@ -10,6 +10,8 @@ says so itself. A reading that misses more than the limit counts nothing at all.
 from dataclasses import asdict
 from typing import Any, Final
 
+from psycopg import sql
+
 from sync_pipeline.entities import Entity
 from sync_pipeline.postgres.database import Database, DictConnection
 from sync_pipeline.postgres.statements import statement
@@ -24,7 +26,14 @@ from sync_pipeline.stages.believing import (
     limit_percent_of,
 )
 from sync_pipeline.stages.confirming import confirm
-from sync_pipeline.stages.coverage import Coverage, absent_name, answers_name, sweep_name
+from sync_pipeline.stages.coverage import (
+    Coverage,
+    absent_name,
+    answers_name,
+    delta_name,
+    rescan_name,
+    sweep_name,
+)
 
 PAGE_RECORDS: Final = 1_000
 
@@ -57,6 +66,8 @@ def look_for_absent(
         SyncError, QueueStoppedError: as `confirm`.
     """
     if not counts_absences(queue, coverage):
+        if coverage.is_delta and not queue.filters.preview:
+            _count_children(database, queue, entity)
         return None
     limit_percent = limit_percent_of(queue, connection, settings)
     values = _values(queue, entity, coverage)
@@ -103,6 +114,28 @@ def tell_absence(conn: DictConnection, queue: Queue, absence: Absence) -> None:
             "warning" if is_news else "info",
             absence.in_words,
             details,
+        )
+
+
+def _count_children(database: Database, queue: Queue, entity: Entity) -> None:
+    """Have the next sync read everything where a parent that changed lost a child."""
+    if entity.children is None:
+        return
+    query = sql.SQL(statement("absence/children")).format(
+        target=sql.Identifier(entity.target),
+        parent_column=sql.Identifier(entity.children.parent_column),
+    )
+    with database.organization(queue.org_id) as conn:
+        conn.execute(
+            query,
+            {
+                "queue_no": queue.queue_no,
+                "connection_id": queue.connection_id,
+                "entity": entity.name,
+                "source": queue.connection,
+                "ids_field": entity.children.ids_field,
+                "listings": [delta_name(entity.listing), rescan_name(entity.listing)],
+            },
         )
 
 

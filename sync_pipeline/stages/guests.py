@@ -15,7 +15,7 @@ from sync_pipeline.postgres.database import DictConnection
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.queue.queues import Queue, record_activity
-from sync_pipeline.stages.coverage import Coverage, sweep_name
+from sync_pipeline.stages.coverage import Coverage, answers_name, sweep_name
 from sync_pipeline.stages.figures import hold_figures
 
 _PAGE_RECORDS: Final = 1000
@@ -70,6 +70,7 @@ def settle_guests(conn: DictConnection, queue: Queue, entity: Entity, found: Cov
         "entity": entity.name,
         "own_listing": entity.listing.name,
         "sweep_listing": sweep_name(entity.listing.name),
+        "answers_listing": answers_name(entity.listing),
         "is_swept": found.is_swept,
         "is_proven": found.is_complete is True,
     }

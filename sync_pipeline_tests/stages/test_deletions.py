@@ -1,11 +1,13 @@
 """Deletions of products with variations, of orders and of what is derived from both; and stops."""
 
 import pytest
+from psycopg import sql
 
 from sync_pipeline.demo import DemoServer
 from sync_pipeline.demo.records import Records
 from sync_pipeline.demo.store import DemoStore
 from sync_pipeline.entities import entity_of
+from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.stages import confirming
 from sync_pipeline.stages.enqueue import enqueue
@@ -80,34 +82,37 @@ def statuses(database, table):
 
 
 class TestProducts:
-    def test_given_one_trashed_one_deleted_and_a_variation_then_each_is_marked_as_what_it_is(
+    def test_given_some_trashed_and_a_variation_deleted_then_each_is_marked_until_it_is_back(
         self, database, server, synced
     ):
         synced("products")
         server.store.catalog.trash_product(10)
-        server.store.catalog.delete_product(3)
+        server.store.catalog.trash_product(3)
         server.store.catalog.delete_variation(11, 110)
 
         looked, confirmed, later = synced("products"), synced("products"), synced("products")
 
         assert (looked.verdict.waiting, confirmed.verdict.tombstoned) == (5, 5)
         assert retired(database, "products") == {
-            "3": "deleted", "10": "trashed", "100": "trashed", "101": "trashed", "110": "deleted"
+            "3": "trashed", "10": "trashed", "100": "trashed", "101": "trashed", "110": "deleted"
         }  # fmt: skip
         marked = statuses(database, "product")
-        assert (marked["3"], marked["10"], marked["101"]) == ("deleted", "trash", "trash")
+        assert (marked["3"], marked["101"], marked["110"]) == ("trash", "trash", "deleted")
         assert (later.coverage.is_delta, later.verdict.agree) == (True, True)
 
-    def test_given_a_product_out_of_the_trash_then_it_is_as_it_was(self, database, server, synced):
-        synced("products")
-        server.store.catalog.trash_product(3)
-        synced("products"), synced("products")
         server.store.catalog.edit_product(3, status="publish")
-
         back = synced("products")
-
         assert (statuses(database, "product")["3"], back.verdict.agree) == ("publish", True)
-        assert retired(database, "products") == {}
+        assert "3" not in retired(database, "products")
+
+    def test_given_only_a_variation_deleted_then_its_product_tells(self, database, server, synced):
+        synced("products")
+        server.store.catalog.delete_variation(11, 110)
+
+        noticed, confirmed = synced("products"), synced("products")
+
+        assert (noticed.coverage.is_delta, confirmed.verdict.tombstoned) == (True, 1)
+        assert retired(database, "products") == {"110": "deleted"}
 
 
 class TestOrders:
@@ -152,6 +157,8 @@ class TestGuests:
         synced("customers", include_guests=True)
         server.store.delete_order(7)
 
+        synced("customers"), synced("customers")
+        assert retired(database, "customers") == {}  # switched off: nobody looks for them
         looked = synced("customers", include_guests=True)
         gone = synced("customers", include_guests=True)
 
@@ -161,16 +168,9 @@ class TestGuests:
         assert {"guest", "deleted-in-woocommerce"} <= set(left["tags"])
         assert gone.verdict.in_words == "both sides agree: 49 records; 1 were taken for deleted"
 
-    def test_given_guests_switched_off_then_none_is_gone(self, database, server, synced):
-        synced("customers", include_guests=True)
-
-        synced("customers"), synced("customers")
-
-        assert retired(database, "customers") == {}
-
 
 class TestStops:
-    def test_given_a_stop_between_two_questions_then_the_rest_is_asked_and_nothing_twice(
+    def test_given_a_stop_between_two_questions_then_the_rest_is_asked_and_each_gone_has_one_line(
         self, database, org_id, server, synced, monkeypatch
     ):
         monkeypatch.setattr(confirming, "_CHUNK_RECORDS", 2)
@@ -201,40 +201,38 @@ class TestStops:
                     quick_source_settings(),
                 )
         server.log.clear()
+        # As a window does that applies it meanwhile.
+        with database.owner() as conn:
+            conn.execute("UPDATE sync_record SET absence_count = 0 WHERE external_id = '4'")
 
         resumed = synced("customers")
 
         alone = [one.path for one in server.requests if one.path[-1].isdigit()]
         assert (resumed.queue.id, len(alone)) == (queue.id, 1)
-        assert set(retired(database, "customers")) == {"4", "5", "6", "7", "8"}
-        assert status(database, queue)["deleted_count"] == 5
+        assert set(retired(database, "customers")) == {"5", "6", "7", "8"}
+        assert status(database, queue)["deleted_count"] == 4
 
-    def test_given_enqueue_done_twice_then_each_deletion_has_one_line(
-        self, database, server, synced
-    ):
-        synced("customers")
-        server.store.delete_customer(5)
-        synced("customers")
-        last = synced("customers")
-
-        again = enqueue(database, last.queue, entity_of("woocommerce", "customers"))
-
-        assert again.deletions == 1
+        again = enqueue(database, queue, entity_of("woocommerce", "customers"))
+        assert again.deletions == 5
         lines = rows(
             database,
             "SELECT l.external_id, b.operation FROM sync_line AS l JOIN sync_batch AS b"
             " ON b.queue_no = l.queue_no AND l.line_no BETWEEN b.first_line AND b.last_line"
-            " WHERE l.queue_no = %s",
-            last.queue.queue_no,
+            " WHERE l.queue_no = %s ORDER BY 1",
+            queue.queue_no,
         )
-        assert lines == [{"external_id": "5", "operation": "change"}]
+        assert lines == [{"external_id": str(n), "operation": "change"} for n in range(4, 9)]
 
 
-def test_given_a_preview_then_it_asks_and_counts_nothing(database, org_id, server, synced):
-    synced("customers")
+def test_given_a_preview_then_it_counts_nothing_and_deletes_nobody_who_is_listed_since(
+    database, org_id, server, synced
+):
+    options = {"deletion_policy": {"customers": "delete"}}
+    synced("customers", **options)
+    back = server.store.customer(5)
     server.store.delete_customer(5)
-    synced("customers")
-    shop = make_connection(database, org_id, base_url=server.url)
+    synced("customers", **options)
+    shop = make_connection(database, org_id, base_url=server.url, options=options)
 
     shown = run_sync(database, shop, server, filters=Filters(preview=True))
 
@@ -242,3 +240,69 @@ def test_given_a_preview_then_it_asks_and_counts_nothing(database, org_id, serve
     assert retired(database, "customers") == {}
     counted = row(database, "SELECT absence_count FROM sync_record WHERE external_id = '5'")
     assert counted["absence_count"] == 1
+
+    server.store.put_customer(back)
+    synced("customers", **options)
+    applied = run_sync(database, shop, server, filters=Filters(applies=str(shown.queue.id)))
+
+    assert status(database, applied.queue)["deleted_count"] == 0
+    assert retired(database, "customers") == {}
+    assert row(database, "SELECT count(*) AS n FROM customer")["n"] == 30
+
+
+def test_given_two_shops_with_one_customer_then_the_row_stays_for_the_other(
+    database, org_id, server, synced
+):
+    options = {"deletion_policy": {"customers": "delete"}}
+    synced("customers", **options)
+    lone = DemoStore(customers=Records([customer(5) | {"_links": {}}]), orders=Records([]))
+    with DemoServer(lone) as other:
+        run_sync(database, make_connection(database, org_id, base_url=other.url, name="b"), other)
+    for customer_id in (5, 6):
+        server.store.delete_customer(customer_id)
+
+    synced("customers", **options)
+    gone = synced("customers", **options)
+
+    assert retired(database, "customers") == {"5": "deleted", "6": "deleted"}
+    assert gone.verdict.agree
+    assert row(database, "SELECT count(*) AS n FROM customer")["n"] == 29
+
+
+def test_given_a_million_records_then_absences_are_found_by_keys_and_sets(database, org_id):
+    shop = make_connection(database, org_id)
+    values = {
+        "queue_no": 1,
+        "org_id": org_id,
+        "connection_id": shop.connection_id,
+        "entity": "products",
+        "listing": "products",
+        "prefix": "products/",
+        "guest_prefix": None,
+        "of_guests": False,
+        "absent_listing": "products:absent",
+        "answers_listing": "products:answers",
+        "page_records": 1000,
+        "is_preview": False,
+        "source": "shop",
+        "ids_field": "variations",
+        "listings": ["products:delta"],
+    }
+
+    def plan_of(conn, name):
+        query = sql.SQL(statement(name)).format(
+            target=sql.Identifier("product"), parent_column=sql.Identifier("parent_external_id")
+        )
+        found = conn.execute(sql.SQL("EXPLAIN ") + query, values).fetchall()
+        return "\n".join(one["QUERY PLAN"] for one in found)
+
+    with database.organization(org_id) as conn:
+        conn.execute("SET LOCAL enable_seqscan = off")
+        assert "sync_record_absent_idx" in plan_of(conn, "absence/told")
+        children = plan_of(conn, "absence/children")
+        assert "product_parent_idx" in children
+        assert "sync_record_local_idx" in children
+        conn.execute(statement("enqueue/as_sets"))
+        land = plan_of(conn, "absence/land")
+        assert "Nested Loop Anti" not in land
+        assert "SubPlan" not in land, land

@@ -318,6 +318,7 @@ class TestAccounts:
                     "entity": "customers",
                     "own_listing": "customers",
                     "sweep_listing": "customers:ids",
+                    "answers_listing": "customers:answers",
                     "is_swept": False,
                     "is_proven": True,
                 },
@@ -325,7 +326,7 @@ class TestAccounts:
 
         text = "\n".join(one["QUERY PLAN"] for one in plan)
         # Pages are unnested by such a loop, and nothing else.
-        assert text.count("Nested Loop") == text.count("jsonb_array_elements") == 2, text
+        assert text.count("Nested Loop") == text.count("jsonb_array_elements") == 3, text
 
     def test_given_a_deleted_account_then_the_guest_takes_over_its_row(
         self, database, shop, server, first
@@ -334,6 +335,8 @@ class TestAccounts:
         before = people(database)["1"]["local_id"]
         server.store.delete_customer(1)
 
+        looked = run_sync(database, shop, server)
+        assert (set(people(database)), looked.verdict.waiting) == ({"1", ANN, BOB}, 1)
         sync = run_sync(database, shop, server)
 
         found = people(database)
@@ -362,6 +365,19 @@ class TestAccounts:
 
         assert set(people(database)) == {"1", ANN, BOB}
         assert (sync.verdict.extra_ids, sync.outcome.failed) == (("1",), 0)
+
+    def test_given_another_role_and_no_order_of_its_own_then_no_guest_takes_its_row(
+        self, database, shop, server, first
+    ):
+        server.store.edit_order(1, customer_id=0, billing={"email": "c1@example.test"})
+        run_sync(database, shop, server)
+        server.store.edit_customer(1, role="subscriber")
+
+        run_sync(database, shop, server)
+        sync = run_sync(database, shop, server)
+
+        assert set(people(database)) == {"1", ANN, BOB}
+        assert (sync.verdict.elsewhere, sync.verdict.agree) == (1, True)
 
     def test_given_an_account_that_leaves_an_e_mail_then_the_guest_of_that_gets_a_row(
         self, database, shop, server, first

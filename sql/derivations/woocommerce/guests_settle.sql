@@ -3,8 +3,8 @@
 -- Index: sync_page_pkey, sync_record_pkey (one range), sync_order_figure_guest_idx,
 --   sync_conflict_open_idx.
 -- An account's e-mail is what was read of it; what we know of it, where it was not served. An account
---   that was not listed is gone only if everything was read and none of its orders names it: a deleted
---   account's orders become a guest's (recorded), one of another role keeps them.
+--   that was not listed is gone when the store itself has said so (absence/*.sql) and none of its orders
+--   names it: a deleted account's orders become a guest's (recorded), one of another role keeps them.
 -- A guest who has an account now leaves its row to the account's record, and a deleted account leaves
 --   its row to the guest: the one that goes is retired, the other finds the row by its e-mail.
 WITH swept AS MATERIALIZED (
@@ -29,6 +29,11 @@ known AS MATERIALIZED (
 absent AS MATERIALIZED (
     SELECT known.external_id, known.email FROM known
     WHERE %(is_proven)s AND NOT known.is_listed
+      AND known.external_id IN (
+          SELECT item ->> 'id'
+          FROM sync_page AS p CROSS JOIN LATERAL jsonb_array_elements(p.body) AS item
+          WHERE p.queue_no = %(queue_no)s AND p.listing = %(answers_listing)s
+            AND item ->> 'answer' = 'deleted')
       AND NOT EXISTS (SELECT FROM sync_order_figure AS f
                       WHERE f.connection_id = %(connection_id)s
                         AND f.customer_id = known.external_id::bigint)
