@@ -18,6 +18,7 @@ from sync_pipeline.entities.references import LATE_COLUMNS
 from sync_pipeline.errors import InputError
 from sync_pipeline.postgres.database import Database, DictConnection
 from sync_pipeline.postgres.statements import statement
+from sync_pipeline.postgres.statistics import analyze_queue
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.queue.opening import open_beside
 from sync_pipeline.queue.queues import Queue, queue_status, record_activity, reload, select_queue
@@ -85,8 +86,7 @@ def revert(
             record_activity(conn, reverted, "queue_reverted", "info", said)
         n_lines = int(queue_status(conn, queue.queue_no)["total_count"])
     if is_new and n_lines >= _ANALYZE_FROM_LINES:
-        with database.owner() as owned:
-            owned.execute("ANALYZE sync_batch")
+        analyze_queue(database, queue.queue_no)
     return Reverting(reload(database, queue), reverted, is_new, n_lines)
 
 

@@ -16,6 +16,7 @@ from sync_pipeline import logs
 from sync_pipeline.entities import Entity
 from sync_pipeline.postgres.database import Database, DictConnection
 from sync_pipeline.postgres.statements import statement
+from sync_pipeline.postgres.statistics import analyze_queue
 from sync_pipeline.queue.queues import Queue
 from sync_pipeline.queue.stops import refuse_if_stopped
 from sync_pipeline.stages.applying import take_over_changes, take_over_lines
@@ -66,11 +67,7 @@ def enqueue(
         made = _make(database, queue, entity, note, workers)
     result = _move_on(database, queue, entity, made)
     if result.lines >= _ANALYZE_FROM_LINES:
-        # Without statistics claims are planned for an empty table. The lines need none:
-        # complete.sql reads them by their key whatever they say, and reading their payloads for
-        # ANALYZE took 0.3 s.
-        with database.owner() as conn:
-            conn.execute("ANALYZE sync_batch")
+        analyze_queue(database, queue.queue_no)
     return result
 
 

@@ -150,6 +150,18 @@ class TestComplete:
         assert_no_batch_squared(plan_of_complete(database, queue))
 
 
+def test_given_statistics_of_small_queues_when_a_large_one_fails_then_no_batch_squared(
+    database, shop, monkeypatch
+):
+    monkeypatch.setattr("sync_pipeline.stages.enqueue._ANALYZE_FROM_LINES", 2)
+    apply_records(database, shop, [customer(1)])
+    analyze(database)
+    records = [customer(n, email="bad") for n in range(1, 4 * BATCH_LINES)]
+    queue = fill_queue(database, shop, records, batch_size=BATCH_LINES)
+
+    assert_no_batch_squared(plan_of_complete(database, queue))
+
+
 def analyze(database):
     with database.owner() as conn:
         conn.execute("ANALYZE sync_line, sync_batch, sync_record, customer, sync_queue")
