@@ -14,6 +14,7 @@ outcome AS MATERIALIZED (
             WHEN told.shown IS NULL THEN 'moved: the preview showed nothing of it'
             WHEN told.shown ->> 'result' <> s.result THEN 'moved since the preview: '
                 || (told.shown ->> 'result') || ' then, ' || s.result || ' now'
+                || coalesce(' (' || s.reason || ')', '')
             ELSE 'moved since the preview: ' || coalesce((
                 SELECT string_agg(field, ', ' ORDER BY field)
                 FROM jsonb_object_keys(coalesce(told.shown -> 'fields', '{{}}')

@@ -139,6 +139,8 @@ outcome AS MATERIALIZED (
                 WHEN t.tombstoned_at IS NOT NULL THEN 'the record is retired already'
                 WHEN t.shown ->> 'result' <> t.would
                     THEN (t.shown ->> 'result') || ' then, ' || t.would || ' now'
+                        || CASE WHEN t.moved <> '{{}}'
+                            THEN ' (edited here: ' || array_to_string(t.moved, ', ') || ')' ELSE '' END
                 WHEN NOT t.is_absent THEN 'the store has the record again'
                 ELSE 'our row is another' END
             WHEN t.refusal = 'change.target_gone' THEN 'our row was deleted since'

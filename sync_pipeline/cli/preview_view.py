@@ -22,7 +22,10 @@ _STYLES: Final = {"created": "green", "updated": "cyan", "deleted": "red", "fail
 _WORTH_SAYING: Final = ("absences_found", "orders_unreadable", "replay_incomplete")
 _COLUMNS: Final = ("external_id", "what", "field", "before", "after", "base", "code", "message")
 # Of a created row these tell who it is; the rest is in --json and --csv.
-_TELLING: Final = ("name", "email", "sku", "number", "status", "total")
+_TELLING: Final = (
+    *("name", "email", "sku", "number", "status", "total"),
+    *("kind", "amount", "method_title", "quantity", "stock_status"),
+)
 
 
 def print_preview(

@@ -14,7 +14,7 @@ from sync_pipeline.cli.progress_bar import STAGE_WORDS
 from sync_pipeline.cli.proof_view import certificate_line
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.progress import FailedLine, Milestone, failed_lines, milestones
-from sync_pipeline.queue.queues import find_queue
+from sync_pipeline.queue.queues import Queue, find_queue
 
 if TYPE_CHECKING:
     from sync_pipeline.orchestration.reports import SyncReport
@@ -69,11 +69,11 @@ def print_report(database: Database, report: "SyncReport") -> None:
     queue = find_queue(database, report.queue_id)
     show(f"[bold]{queue.connection} {queue.entity}[/bold]: {output.state(report.state)}")
     show()
-    show(output.facts(_counts(report, queue.entity)))
+    show(output.facts(_counts(report, queue)))
     show()
     show(output.facts(_stages(report.stage_seconds)))
     show()
-    for line in _findings(report, queue.entity, milestones(database, queue)):
+    for line in _findings(report, queue, milestones(database, queue)):
         show(line)
     for failed in failed_lines(database, queue, most=_FAILED_SHOWN) if report.failed else ():
         show(f"  {_failed_line(queue.entity, failed)}")
@@ -86,11 +86,11 @@ def print_report(database: Database, report: "SyncReport") -> None:
     show(f"[dim]queue {report.queue_id}, Dagster run {report.run_id}[/dim]")
 
 
-def _counts(report: "SyncReport", entity: str) -> list[tuple[str, ...]]:
+def _counts(report: "SyncReport", queue: Queue) -> list[tuple[str, ...]]:
     failed = f"[red]{number(report.failed)}[/red]" if report.failed else "0"
     if report.status["is_beside"]:
         return [
-            ("lines", number(report.lines), f"{entity} of ours that it is about"),
+            ("lines", number(report.lines), f"{queue.entity} of ours that it is about"),
             ("updated", number(report.updated), ""),
             ("removed", number(report.status["deleted_count"]), ""),
             ("restored", number(report.created), ""),
@@ -99,9 +99,12 @@ def _counts(report: "SyncReport", entity: str) -> list[tuple[str, ...]]:
         ]
     deleted = int(report.status["deleted_count"])
     gone = [("deleted", number(deleted), "gone from the store: marked, archived or deleted here")]
+    read, lines = f"{queue.entity} in the store", "new or changed, to be applied here"
+    if queue.filters.applies:
+        read, lines = f"{queue.entity} by the preview; the store was not asked", "that it showed"
     return [
-        ("read", number(report.read), f"{entity} in the store"),
-        ("lines", number(report.lines), "new or changed, to be applied here"),
+        ("read", number(report.read), read),
+        ("lines", number(report.lines), lines),
         ("created", number(report.created), ""),
         ("updated", number(report.updated), ""),
         *(gone if deleted else ()),
@@ -118,14 +121,14 @@ def _stages(stage_seconds: Mapping[str, float]) -> list[tuple[str, ...]]:
     return [*rows, ("together", duration(sum(stage_seconds.values())), "")]
 
 
-def _findings(report: "SyncReport", entity: str, happened: list[Milestone]) -> list[str]:
+def _findings(report: "SyncReport", queue: Queue, happened: list[Milestone]) -> list[str]:
     lines = []
     if report.state == "done" and not report.lines:
         lines.append(
-            f"Nothing to change: 0 lines. All {number(report.read)} {entity} are as before."
+            f"Nothing to change: 0 lines. All {number(report.read)} {queue.entity} are as before."
         )
     certificate = report.status.get("certificate")
-    if report.verdict is not None:
+    if report.verdict is not None and not queue.filters.applies:
         style = {True: "green", False: "yellow", None: "dim"}[report.verdict.agree]
         words = report.verdict.in_words
         if certificate and certificate["holds"] is False:  # the same ids, not the same content

@@ -57,10 +57,6 @@ def test_given_a_preview_job_then_its_counts_and_changes_are_shown_and_can_be_ap
     assert status(database, applied)["state"] == "done"
     assert told(database, applied, "record") == told(database, preview, "preview")
 
-    # The same preview again is the same sync.
-    materialize(instance, database, ["pages"], config={"applies": str(preview.id)})
-    assert newest_queue(database) == applied
-
 
 def test_given_no_connection_or_no_preview_then_the_job_says_what_is_missing(
     show, instance, database

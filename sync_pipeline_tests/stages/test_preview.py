@@ -211,7 +211,8 @@ class TestApplying:
             applied.queue_no,
         )
         assert [one["error_message"] for one in why] == [
-            "moved since the preview: updated then, failed now",
+            "moved since the preview: updated then, failed now"
+            " (changed here and there since the last sync: name)",
             "moved since the preview: created then, updated now",
         ]
         held = status(database, applied)

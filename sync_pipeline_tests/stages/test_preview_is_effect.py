@@ -5,6 +5,7 @@ from itertools import count
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sync_pipeline_tests.chaos.processes import IS_FULL
 from sync_pipeline_tests.conftest import make_organization
 from sync_pipeline_tests.factories import apply_records, customer, make_connection, rows
 from sync_pipeline_tests.previewing import apply_preview, codes, preview_records, told
@@ -32,7 +33,9 @@ _policies = st.dictionaries(
 
 
 @settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60 if IS_FULL else 4,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     is_applied=st.booleans(),
@@ -40,7 +43,7 @@ _policies = st.dictionaries(
     after=_people,
     edits=_edits,
     policies=_policies,
-    batch_size=st.integers(1, 4),
+    batch_size=st.sampled_from([2, 5]),
 )
 def test_given_edits_on_both_sides_when_previewed_then_the_sync_does_just_that(
     database, is_applied, before, after, edits, policies, batch_size
