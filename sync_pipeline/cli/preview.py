@@ -119,7 +119,7 @@ def _run(
     )
     if not is_new and not is_quiet:
         output.stderr().print(
-            f"A preview that was stopped in {queue.stage} goes on there ({queue.id})."
+            f"A preview of just this is open, in {queue.stage}, and goes on there ({queue.id})."
         )
     means = Means(SourceSettings(), settings)
     with _telling(database, queue, means, is_quiet=is_quiet) as told:

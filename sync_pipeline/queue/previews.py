@@ -113,9 +113,10 @@ def applicable(database: Database, queue_id: str, connection: str, entity: str) 
     if row["is_cancelled"]:
         raise PreviewUnusableError(f"The preview {queue.id} was cancelled.", remedy=again)
     if queue.stage != "finished":
+        full = " --full" if queue.is_full else ""
         raise PreviewUnusableError(
             f"The preview {queue.id} is not finished: it stands at {queue.stage}.",
-            remedy=f"Go on with it: {queue.filters.as_command(connection, entity)}.",
+            remedy=f"Go on with it: {queue.filters.as_command(connection, entity)}{full}.",
         )
     if row["n_kept"] < row["n_total"]:
         raise PreviewUnusableError(f"The lines of the preview {queue.id} are purged.", remedy=again)

@@ -296,8 +296,11 @@ class TestUnusable:
 
     def test_given_an_unfinished_or_cancelled_preview_then_it_is_not_applied(self, database, shop):
         queue = make_queue(database, shop, Filters(preview=True))
-        with pytest.raises(PreviewUnusableError, match="not finished: it stands at extract"):
+        with database.owner() as conn:
+            conn.execute("UPDATE sync_queue SET is_full = true")
+        with pytest.raises(PreviewUnusableError, match="it stands at extract") as raised:
             applicable(database, str(queue.id), "shop", "customers")
+        assert raised.value.remedy.endswith("preview shop --entity customers --full.")
         cancel(database, str(queue.id), by="me")
         with pytest.raises(PreviewUnusableError, match="was cancelled"):
             applicable(database, str(queue.id), "shop", "customers")
