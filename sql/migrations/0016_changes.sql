@@ -186,8 +186,8 @@ BEGIN
     WHERE a.attrelid = to_regclass(quote_ident(target)) AND a.attnum > 0 AND NOT a.attisdropped
       AND a.attgenerated = ''
       AND NOT EXISTS (SELECT FROM jsonb_array_elements(given) AS r WHERE NOT r ? a.attname);
-    EXECUTE format('INSERT INTO %1$I (%2$s) SELECT %2$s FROM jsonb_populate_recordset(NULL::%1$I, $1)',
-        target, names) USING given;
+    EXECUTE format('INSERT INTO %1$I (%2$s) OVERRIDING SYSTEM VALUE'
+        ' SELECT %2$s FROM jsonb_populate_recordset(NULL::%1$I, $1)', target, names) USING given;
     GET DIAGNOSTICS n_restored = ROW_COUNT;
     RETURN n_restored;
 END $$;

@@ -1,6 +1,9 @@
 """What change lines do: instructions about rows of ours, each with what must stand there before."""
 
+from uuid import uuid4
+
 import pytest
+from psycopg import errors
 from psycopg.types.json import Jsonb
 
 from sync_pipeline.entities import CUSTOMERS
@@ -195,7 +198,10 @@ class TestCreate:
     ):
         apply_records(database, shop, [customer(1)])
         with database.owner() as conn:
-            conn.execute("ALTER TABLE customer ADD COLUMN IF NOT EXISTS loyalty_points integer")
+            conn.execute(
+                "ALTER TABLE customer ADD COLUMN IF NOT EXISTS loyalty_points integer,"
+                " ADD COLUMN IF NOT EXISTS number bigint GENERATED ALWAYS AS IDENTITY"
+            )
         with database.organization("acme") as conn:
             conn.execute("UPDATE customer SET loyalty_points = 7")
         before = ours(database)
@@ -209,6 +215,23 @@ class TestCreate:
         assert ours(database) == before
         assert record(database)["tombstoned_at"] is None
         assert row(database, "SELECT restored_at IS NOT NULL AS yes FROM sync_archive")["yes"]
+
+    def test_given_a_row_of_another_organization_or_no_table_then_nothing_is_put_back(
+        self, database, shop
+    ):
+        put_back = (
+            "SELECT sync_restore_rows(%s, jsonb_build_array(to_jsonb(c) || %s)) FROM customer c"
+        )
+        apply_records(database, shop, [customer(1)])
+        other = {"id": str(uuid4()), "email": "other@example.test", "org_id": "globex"}
+
+        for target, refusal in (
+            ("customer", errors.InsufficientPrivilege),
+            ("customer; DROP TABLE customer", errors.SyntaxError),
+        ):
+            with pytest.raises(refusal), database.organization("acme") as conn:
+                conn.execute(put_back, [target, Jsonb(other)])
+        assert len(ours(database)) == 1
 
 
 class TestConflict:
