@@ -250,7 +250,8 @@ class TestReconcile:
 
         actions.retry(database, str(queue.id), by="ann")
 
-        assert status(database, queue)["reconciliation"] is None
+        found = status(database, queue)
+        assert (found["reconciliation"], found["certificate"]) == (None, None)
 
     def test_given_an_empty_store_then_both_sides_agree(self, database, org_id):
         with DemoServer(store([])) as empty:
