@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Annotated, Any, Final
 
 import typer
+from rich.table import Table
 
 from sync_pipeline.cli import output
 from sync_pipeline.cli.output import moment, said
@@ -92,11 +93,23 @@ def _print_event(event: Event, *, is_same_queue: bool) -> None:
     style = _STYLES.get(event.kind)
     words = f"[{style}]{said(event.words)}[/{style}]" if style else said(event.words)
     queue = "" if is_same_queue else f"  [dim]queue {event.queue_id}[/dim]"
-    output.show(f"  [dim]{moment(event.at)}[/dim]  {words}{queue}")
+    _show_hanging(f"  [dim]{moment(event.at)}[/dim]  ", f"{words}{queue}")
     if event.after and event.before is None:
-        output.show(f"    [dim]with[/dim] {', '.join(said(name) for name in event.after)}")
+        _show_hanging("    [dim]with[/dim] ", ", ".join(said(name) for name in event.after))
     for name, before, after in differences(event.before, event.after):
-        output.show(f"    {said(name)}: {_value(before)} [dim]became[/dim] {_value(after)}")
+        _show_hanging("    ", f"{said(name)}: {_value(before)} [dim]became[/dim] {_value(after)}")
+
+
+def _show_hanging(lead: str, words: str) -> None:
+    """Words that stay to the right of what leads them where a terminal breaks the line."""
+    if not output.stdout().is_terminal:
+        output.show(f"{lead}{words}")
+        return
+    grid = Table.grid()
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(lead, words)
+    output.show(grid)
 
 
 def differences(

@@ -55,7 +55,8 @@ def _difference_rows(one: Difference) -> Iterator[str]:
         yield _row(one.external_id, what, "", "", one.message)
     else:
         for field in one.fields:
-            yield _row(one.external_id, what, field.name, field.before, field.after)
+            after = f"there: {_text(field.after)}" if one.is_conflict else field.after
+            yield _row(one.external_id, what, field.name, field.before, after)
 
 
 def _row(*values: object) -> str:
@@ -99,8 +100,11 @@ def _rows(change: Change) -> Iterator[tuple[str, str, str, object, object]]:
 
 def _cell(value: Any) -> str:  # noqa: ANN401  (anything JSON holds)
     """A value on one line, without what would break the table."""
+    text = " ".join(_text(value).split()).replace("|", "\\|")
+    return text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…"
+
+
+def _text(value: Any) -> str:  # noqa: ANN401  (anything JSON holds)
     if value is None:
         return ""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    text = " ".join(text.split()).replace("|", "\\|")
-    return text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
