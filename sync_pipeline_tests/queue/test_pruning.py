@@ -3,6 +3,8 @@
 Nothing is listed by hand: PostgreSQL counts the rows read of every table while a whole sync runs.
 """
 
+import time
+
 import psycopg
 import pytest
 
@@ -79,6 +81,7 @@ def test_given_other_ranges_when_a_queue_is_worked_and_looked_at_then_none_of_th
     ranges_with_history,
 ):
     with psycopg.connect(ranges_with_history, autocommit=True) as conn:
+        wait_until_alone(conn)
         conn.execute("SELECT pg_stat_reset()")
 
     with Database.open(settings_for(ranges_with_history)) as database:
@@ -96,6 +99,19 @@ def test_given_other_ranges_when_a_queue_is_worked_and_looked_at_then_none_of_th
             rows(database, query, str(sync.queue.id))
 
     assert ranges_read(ranges_with_history) == {1}
+
+
+def wait_until_alone(conn):
+    """A session tells what it read when it ends, which is after whoever closed it went on."""
+    for _ in range(500):
+        (others,) = conn.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid()"
+        ).fetchone()
+        if not others:
+            return
+        time.sleep(0.01)
+    raise TimeoutError
 
 
 def ranges_read(url):
