@@ -40,8 +40,8 @@ _LEVELS: dict[Isolation, IsolationLevel] = {
     "repeatable read": IsolationLevel.REPEATABLE_READ,
     "serializable": IsolationLevel.SERIALIZABLE,
 }
-# Estimates of generic plans turn batches into nested loops, batch² (measured). Compiling a statement
-# takes longer than running it: seconds for those of a proof, on servers that are built with LLVM.
+# Estimates of generic plans turn batches into nested loops, batch² (measured). To compile a
+# statement takes longer than to run it: seconds for a proof, on servers that are built with LLVM.
 _SESSION = """
     SELECT set_config('plan_cache_mode', 'force_custom_plan', false),
            set_config('jit', 'off', false),

@@ -276,7 +276,7 @@ def test_any_order_of_edits_syncs_decisions_and_undos_loses_no_edit_silently(mac
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=120 if IS_FULL else 12,
+            max_examples=120 if IS_FULL else 7,
             stateful_step_count=30 if IS_FULL else 12,
             deadline=None,
             suppress_health_check=list(HealthCheck),

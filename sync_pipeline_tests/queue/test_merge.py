@@ -10,7 +10,7 @@ LISTS = st.lists(st.sampled_from("abcd"), unique=True)
 OBJECTS = st.dictionaries(st.sampled_from("wxyz"), st.sampled_from(["a", "b", 1]))
 POLICIES = st.sampled_from(["source_wins", "target_wins", "newest_wins", "manual"])
 quickly = settings(
-    max_examples=150,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
