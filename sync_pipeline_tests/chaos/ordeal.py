@@ -46,17 +46,25 @@ class Recovery:
 
     Attributes:
         unfinished: the queues that are open, as of the last look.
+        unseen: those of them that nobody has worked yet.
     """
 
     strikes: list[Strike] = field(default_factory=list)
     unfinished: set[int] = field(default_factory=set)
+    unseen: set[int] = field(default_factory=set)
 
     def struck(self, part: str) -> None:
         self.strikes.append(Strike(part, datetime.now(UTC), set(self.unfinished)))
 
+    @property
+    def is_over(self) -> bool:
+        """Every open queue was worked since the last kill, and since it was opened."""
+        return not self.unseen and not any(one.waiting for one in self.strikes)
+
     def look(self, signs: list[dict[str, Any]]) -> None:
         """Take in how the unfinished queues stand."""
         self.unfinished = {sign["queue_no"] for sign in signs}
+        self.unseen = {sign["queue_no"] for sign in signs if sign["seen_at"] is None}
         seen_at = {sign["queue_no"]: sign["seen_at"] for sign in signs}
         now = datetime.now(UTC)
         for one in self.strikes:
@@ -77,14 +85,25 @@ class Recovery:
 
 
 class Ordeal:
-    """Syncs that are opened one after the other, and kills at random instants meanwhile."""
+    """Syncs that are opened one after the other, and kills at random instants meanwhile.
+
+    Args:
+        is_one_at_a_time: the next kill waits until the last one is recovered from.
+    """
 
     def __init__(
-        self, stack: Stack, shops: list[Shop], dice: random.Random, *, queues: int, kills: int
+        self,
+        stack: Stack,
+        shops: list[Shop],
+        dice: random.Random,
+        *,
+        queues: int,
+        kills: int,
+        is_one_at_a_time: bool = False,
     ) -> None:
         self.killed: Counter[str] = Counter()
         self.recovery = Recovery()
-        self._queues, self._kills = queues, kills
+        self._queues, self._kills, self._is_one_at_a_time = queues, kills, is_one_at_a_time
         self._stack, self._shops, self._dice = stack, shops, dice
         # As long as it takes to start again, on this machine at this hour, and now and then longer.
         self._longest_pause_seconds = 1.4 * stack.start_seconds if IS_FULL else 2
@@ -130,7 +149,8 @@ class Ordeal:
 
     def _kill_next(self) -> None:
         is_due = self.killed.total() < self._kills and time.monotonic() >= self._next_kill
-        if is_due and self.recovery.unfinished:
+        is_quiet = self.recovery.is_over or not self._is_one_at_a_time
+        if is_due and is_quiet and self.recovery.unfinished:
             unhurt = [part for part in PARTS if not self.killed[part]]
             part = self._dice.choice(unhurt or self._dice.choices(PARTS, WEIGHTS))
             if strike(self._stack, part, self._dice):

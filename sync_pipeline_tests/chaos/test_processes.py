@@ -38,7 +38,7 @@ from sync_pipeline_tests.chaos.morning import (
     TRIES,
     Morning,
 )
-from sync_pipeline_tests.chaos.ordeal import Ordeal
+from sync_pipeline_tests.chaos.ordeal import PARTS, Ordeal
 from sync_pipeline_tests.chaos.processes import IS_FULL, note
 from sync_pipeline_tests.chaos.spans import busy, most_at_once
 from sync_pipeline_tests.end_to_end.installing import ON_A_SERVER_OF_ITS_OWN, installed_stack
@@ -57,6 +57,8 @@ PATIENCE_SECONDS = 3 * 3600 if IS_FULL else 400
 # What is promised, on a machine that starts code server and daemon in this time.
 RECOVERED_SECONDS = 60
 USUAL_START_SECONDS = 12
+# What is promised; the short form runs beside other tests, and asks only whether it is in time.
+LATE_SECONDS = 5 if IS_FULL else 30
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +179,7 @@ class TestMorning:
         }
         assert "1 of 30 lines failed" in standing["action_required_reason"]
 
-    def test_given_lines_that_are_due_then_they_are_tried_within_5_seconds(self, morning: Morning):
+    def test_given_lines_that_are_due_then_they_are_tried_within_seconds(self, morning: Morning):
         tries = tries_of(morning)
         first_due, *_ = morning.due.values()
 
@@ -185,7 +187,7 @@ class TestMorning:
 
         note(f"late by {late_seconds:.1f} s in the run that waited")
         assert (len(tries), len(morning.due)) == (3, 2)
-        assert 0 <= late_seconds < 5
+        assert 0 <= late_seconds < LATE_SECONDS
 
     def test_given_a_line_that_waits_while_no_run_lives_then_one_is_started_ahead_of_time(
         self, morning: Morning
@@ -210,7 +212,7 @@ class TestMorning:
         assert run.dagster_run.tags[REASON_TAG] == "retry"
         assert tried >= due
         assert datetime.fromtimestamp(ended.end_time, UTC) < run.create_timestamp
-        assert late_seconds < max(5, start_seconds)
+        assert late_seconds < max(LATE_SECONDS, start_seconds)
 
 
 @pytest.mark.chaos
@@ -293,11 +295,27 @@ def test_given_kill_9_of_anything_at_any_instant_when_restarted_then_all_is_done
         note(f"{ordeal.killed.total()} kills over {ordeal.opened} syncs: {dict(ordeal.killed)}")
         assert ordeal.killed.total() == KILLS
         assert_exactly_once(stack.database, [shop for shop in shops if shop.queues])
+        note(f"every open sync worked again after, s: {ordeal.recovery.slowest()}")
+
+
+@pytest.mark.chaos
+@pytest.mark.skipif(not IS_FULL, reason="of seconds, which only an idle machine can show")
+@ON_A_SERVER_OF_ITS_OWN
+@pytest.mark.timeout(PATIENCE_SECONDS + 300)
+def test_given_one_kill_9_at_a_time_then_every_open_sync_is_worked_again_within_a_minute(
+    stack: Stack, dice: random.Random
+):
+    with served_shops(
+        stack.database, ["acme", "globex"], STRUCK_CUSTOMERS, LATENCY_SECONDS, prefix="hurt"
+    ) as shops:
+        ordeal = Ordeal(stack, shops, dice, queues=2, kills=3 * len(PARTS), is_one_at_a_time=True)
+        ordeal.live_through(PATIENCE_SECONDS)
+
         slowest = ordeal.recovery.slowest()
         allowed_seconds = RECOVERED_SECONDS * max(1, stack.start_seconds / USUAL_START_SECONDS)
         note(f"every open sync worked again after, s: {slowest}; allowed {allowed_seconds:.0f}")
-        # In the full form the next kills come before the last ones are over.
-        assert IS_FULL or max(slowest.values()) < allowed_seconds
+        assert set(slowest) == set(PARTS)
+        assert max(slowest.values()) < allowed_seconds
 
 
 def refusal_of(act: Callable[[], object]) -> None:
