@@ -68,7 +68,7 @@ def prepared(settings: DatabaseSettings, *, is_quiet: bool) -> Iterator[Database
     """
     console = Console(quiet=True) if is_quiet else output.stdout()
     began = time.monotonic()
-    with Database.open(settings) as database:
+    with Database.open(settings, must_be_current=False) as database:
         console.print(f"{_where(settings, database.url)} ({_since(began)})")
         began = time.monotonic()
         applied = migrate(database.url)

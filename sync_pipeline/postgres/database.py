@@ -21,6 +21,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from sync_pipeline.errors import DatabaseUnusableError
 from sync_pipeline.postgres.embedded import ensure_embedded
+from sync_pipeline.postgres.migrations import require_applied
 from sync_pipeline.postgres.server_errors import DiskFullError
 from sync_pipeline.postgres.urls import connect, database_url, place, unavailable
 from sync_pipeline.settings import DatabaseSettings
@@ -74,18 +75,24 @@ class Database:
         )
 
     @classmethod
-    def open(cls, settings: DatabaseSettings) -> Self:
+    def open(cls, settings: DatabaseSettings, *, must_be_current: bool = True) -> Self:
         """Connect once and look, so that what is wrong is said now.
+
+        Args:
+            must_be_current: False for who is about to migrate it, or to look at what is missing.
 
         Raises:
             InputError: the URL is not one.
             DatabaseUnavailableError: nothing answers there.
-            DatabaseUnusableError: it refuses us, or is older than PostgreSQL 15.
+            DatabaseUnusableError: it refuses us, is older than PostgreSQL 15, or was migrated by an
+                older version of ours.
             EmbeddedServerError: no URL, and the embedded server cannot run.
         """
         url = database_url(settings)
         with connect(url, settings.connect_timeout_seconds) as connection:
             version = connection.info.server_version
+            if must_be_current:
+                require_applied(connection)
         if version < OLDEST_VERSION * _VERSION_FACTOR:
             raise DatabaseUnusableError(
                 f"{place(url)} runs PostgreSQL {version // _VERSION_FACTOR}, "

@@ -146,6 +146,26 @@ def applied_ids(connection: psycopg.Connection[tuple[object, ...]]) -> set[str]:
     return {str(migration_id) for (migration_id,) in rows}
 
 
+def require_applied(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    """Refuse a database that an older version migrated; one with newer migrations, or none, passes.
+
+    Raises:
+        DatabaseUnusableError: a migration of ours is missing there.
+    """
+    readable = connection.execute(
+        "SELECT FROM pg_class WHERE oid = to_regclass(%s) AND has_table_privilege(oid, 'SELECT')",
+        [_BOOKKEEPING[0]],
+    )
+    if readable.fetchone() is None or not (applied := applied_ids(connection)):
+        return
+    missing = [file.stem for file in migration_files() if file.stem not in applied]
+    if missing:
+        raise DatabaseUnusableError(
+            f"The database was migrated by an older version: {', '.join(missing)} is not applied.",
+            remedy="Run `sync-pipeline db migrate`.",
+        )
+
+
 @contextmanager
 def naming_refusals(what: str) -> Iterator[None]:
     """Say which migration met a refusal of the database.

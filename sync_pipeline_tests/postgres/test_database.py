@@ -1,5 +1,6 @@
 """The pool, and who a transaction is."""
 
+import shutil
 import time
 import uuid
 
@@ -10,6 +11,7 @@ import sqlalchemy
 from sync_pipeline.errors import DatabaseUnavailableError, DatabaseUnusableError, InputError
 from sync_pipeline.postgres import database as database_module
 from sync_pipeline.postgres.database import Database
+from sync_pipeline.postgres.migrations import migrate, migration_files
 from sync_pipeline.postgres.urls import connect, dagster_url
 from sync_pipeline_tests.conftest import settings_for, with_database
 
@@ -112,6 +114,20 @@ class TestOpen:
             pytest.raises(DatabaseUnusableError, match=r"not migrated.*db migrate"),
         ):
             read()
+
+    def test_given_a_database_of_an_older_version_then_the_remedy_is_to_migrate(
+        self, empty_database_url, tmp_path
+    ):
+        older, newest = tmp_path / "older", migration_files()[-1]
+        shutil.copytree(newest.parent, older, ignore=shutil.ignore_patterns(f"{newest.stem}.*"))
+        migrate(empty_database_url, older)
+
+        with pytest.raises(DatabaseUnusableError, match=rf"{newest.stem}.*db migrate"):
+            Database.open(settings_for(empty_database_url))
+
+        Database.open(settings_for(empty_database_url), must_be_current=False).close()
+        migrate(empty_database_url)
+        Database.open(settings_for(empty_database_url)).close()
 
 
 class TestLostConnections:
