@@ -37,9 +37,11 @@ WITH made AS (
             'conflict_version', decided.version,
             'conflict_ends', CASE %(decision)s WHEN 'skip' THEN 'skipped' ELSE 'resolved' END,
             'by', %(by)s::text,
-            'why', %(why)s::text))
+            'why', CASE WHEN decided.is_undo THEN %(why_of_undo)s::text ELSE %(why)s::text END))
     FROM (
         SELECT c.*, coalesce(c.action = 'delete', false) AS is_deletion,
+            c.change IS NOT NULL AND (c.action <> 'delete' OR c.change ->> 'tombstone' = 'reverted')
+                AS is_undo,
             c.settles ->> 'content_hash' AS content_hash
         FROM (
             SELECT chosen.conflict_no, chosen.org_id, chosen.external_id, chosen.version, held.*

@@ -122,6 +122,9 @@ settled AS (
     WHERE conflict.connection_id = %(connection_id)s AND conflict.entity = %(entity)s
       AND conflict.external_id = o.external_id AND conflict.state = 'open'
       AND o.result <> 'failed'
+      -- Whether a field gets its former value is still to be said, whatever the store says.
+      AND NOT coalesce(
+          conflict.details ? 'change' AND conflict.details ->> 'action' = 'update', false)
 ),
 audited AS (
     INSERT INTO {activity} (
@@ -135,6 +138,10 @@ audited AS (
         CASE WHEN o.result = 'created' THEN o.final ELSE difference.after END,
         CASE WHEN o.result = 'failed'
              THEN jsonb_build_object('code', o.code, 'external_id', o.external_id)
+             -- Back again: who takes this back retires it again.
+             WHEN o.was_tombstone IS NOT NULL AND o.result <> 'superseded'
+             THEN coalesce(kept.details, '{{}}')
+                || jsonb_build_object('tombstone', '', 'was_tombstone', o.was_tombstone)
              WHEN o.merged IS NOT NULL THEN kept.details END
     FROM outcome AS o
     LEFT JOIN LATERAL (

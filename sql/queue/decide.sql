@@ -48,7 +48,7 @@ identified AS (
     SELECT
         projected.*, known.local_id AS known_id, match.id AS match_id,
         known.applied_queue_no AS known_queue_no, known.applied_at AS known_applied_at,
-        known.base AS read_base,
+        known.base AS read_base, known.was_tombstone,
         coalesce(known.local_id, match.id) AS target_id,
         row_number() OVER (
             PARTITION BY projected.error_code IS NULL,
@@ -75,7 +75,8 @@ identified AS (
                 -- A scalar subquery, for EXISTS would be answered from a hash of the whole table.
                 ELSE (SELECT t.id FROM {target} AS t WHERE t.id = r.local_id)
             END AS local_id,
-            r.applied_queue_no, r.applied_at, r.base
+            r.applied_queue_no, r.applied_at, r.base,
+            CASE WHEN r.tombstoned_at IS NOT NULL THEN r.tombstone_reason END AS was_tombstone
         FROM sync_record AS r
         WHERE r.connection_id = %(connection_id)s AND r.entity = %(entity)s
           AND r.external_id = projected.external_id

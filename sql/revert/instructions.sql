@@ -57,7 +57,8 @@ known AS (
     SELECT did.*, l.external_id, r.local_id, r.tombstone_reason AS reason_now,
         -- Of a tombstone that was taken away, why it stood.
         CASE WHEN did.details ->> 'tombstone' = ''
-             THEN coalesce(l.payload #>> '{{_change,was_tombstone}}', 'deleted') ELSE '' END
+             THEN coalesce(did.details ->> 'was_tombstone',
+                 l.payload #>> '{{_change,was_tombstone}}', 'deleted') ELSE '' END
             AS former_tombstone,
         CASE WHEN did.activity_type = 'record_deleted'
             -- Back since, and with another row.

@@ -24,7 +24,7 @@ _NOTHING: Final = sql.SQL("")
 # What checked.sql hands on of `decided`; what it overrides is named there.
 _HANDED_ON: Final = (
     "line_no", "external_id", "content_hash", "error_count", "current_id", "new_id", "target_id",
-    "base", "ours", "theirs", "merged", "final", "disputed",
+    "base", "ours", "theirs", "merged", "final", "disputed", "was_tombstone",
 )  # fmt: skip
 
 

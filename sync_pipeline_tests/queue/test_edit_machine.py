@@ -54,7 +54,8 @@ class Sides:
     Attributes:
         seen: what the store said when a sync took it, or a person looked past it.
         shown: what the store said when the dispute was shown.
-        disputed: fields that wait for a person, and whether an undo asks instead of a sync.
+        disputed: fields that wait for a person, and whether an undo asks instead of a sync, of the
+            whole row or of fields.
         did: what the last sync did: fields with what they held before and after, and the base.
     """
 
@@ -65,6 +66,7 @@ class Sides:
     shown: dict | None = None
     disputed: set = field(default_factory=set)
     is_by_undo: bool = False
+    is_of_whole: bool = False
     did: tuple | None = None
 
     def sync(self, policies):
@@ -76,13 +78,13 @@ class Sides:
         if before is None:
             self.ours = dict(self.theirs)
         else:
-            merged, self.disputed = self.merged(self.theirs, policies)
-            self.is_by_undo = False
-            if self.disputed:
-                self.shown = dict(self.theirs)
+            merged, disputed = self.merged(self.theirs, policies)
+            if disputed:
+                self.disputed, self.is_by_undo, self.shown = disputed, False, dict(self.theirs)
                 return
             self.ours = merged
-        self.disputed, self.is_by_undo = set(), False
+        if not self.is_by_undo or self.is_of_whole:
+            self.disputed, self.is_by_undo = set(), False
         if before != self.ours:
             self.did = (before, dict(self.ours), self.base)
         self.base, self.seen = dict(self.theirs), dict(self.theirs)
@@ -128,7 +130,7 @@ class Sides:
                 self.ours[name] = before[name]
                 self.base[name] = base[name]
         if moved:
-            self.disputed, self.is_by_undo = moved, True
+            self.disputed, self.is_by_undo, self.is_of_whole = moved, True, before is None
 
 
 class EditMachine(RuleBasedStateMachine):

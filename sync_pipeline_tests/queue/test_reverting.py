@@ -266,6 +266,46 @@ class TestWhatChangedSince:
         assert table(database) == came
         assert record(database)["local_id"] == known
 
+    @pytest.mark.parametrize("last_name", ["Back", "Number 1"])
+    def test_given_a_retired_record_that_the_sync_brought_back_then_it_is_retired_again(
+        self, database, shop, last_name
+    ):
+        apply_records(database, shop, [customer(1)])
+        with database.organization("acme") as conn:
+            conn.execute(
+                "UPDATE sync_record SET tombstoned_at = now(), tombstone_reason = 'trashed'"
+            )
+        before = table(database)
+        queue, _ = apply_records(
+            database,
+            shop,
+            [customer(1, last_name=last_name, date_modified_gmt="2026-01-01T00:00:00")],
+        )
+        assert record(database)["tombstoned_at"] is None
+
+        undone = take_back(database, queue)
+
+        assert table(database) == before
+        assert record(database)["tombstone_reason"] == "trashed"
+        take_back(database, undone)
+        assert record(database)["tombstoned_at"] is None
+        assert row(database, "SELECT name FROM customer")["name"] == f"Ann {last_name}"
+
+    def test_given_a_conflict_of_an_undo_when_a_later_sync_applies_the_record_then_it_stays_open(
+        self, database, shop
+    ):
+        apply_records(database, shop, [customer(1)])
+        queue, _ = apply_records(database, shop, [customer(1, last_name="Theirs")])
+        edit(database, "name = 'By Hand'", 1)
+        take_back(database, queue)
+
+        apply_records(database, shop, [customer(1, last_name="Theirs", email="new@example.test")])
+
+        ours = row(database, "SELECT name, email FROM customer")
+        assert ours == {"name": "By Hand", "email": "new@example.test"}
+        (conflict,) = conflicts(database)
+        assert conflict["details"]["fields"]["name"]["theirs"] == "Ann Number 1"
+
 
 class TestOrders:
     def test_given_orders_then_their_lines_follow(self, database, shop):

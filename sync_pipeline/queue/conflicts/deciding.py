@@ -13,7 +13,7 @@ from sync_pipeline.errors import InputError
 Verb = Literal["source", "target", "fields", "skip", "retry"]
 
 _TAKEN: Final[Mapping[Verb, str]] = {
-    "source": "the store's values were taken",
+    "source": "{whose} values were taken",
     "target": "our values were kept",
     "skip": "skipped: nothing was changed",
     "retry": "tried again",
@@ -65,18 +65,23 @@ class Decision:
         """Columns that it names."""
         return (*self.fields, *self.values)
 
-    def in_words(self, reason: str | None) -> str:
-        """What is kept with the conflict and in the audit."""
-        said = _TAKEN.get(self.verb) or _of_fields(self)
+    def in_words(self, reason: str | None, *, is_undo: bool = False) -> str:
+        """What is kept with the conflict and in the audit.
+
+        Args:
+            is_undo: the other side is what our row held before the sync that is taken back.
+        """
+        whose = "the former" if is_undo else "the store's"
+        said = _TAKEN[self.verb].format(whose=whose) if self.verb in _TAKEN else _of(self, whose)
         if self.values and self.verb != "fields":
             said += f", {', '.join(self.values)} was typed"
         return said + (f": {reason}" if reason else "")
 
 
-def _of_fields(decision: Decision) -> str:
+def _of(decision: Decision, whose: str) -> str:
     parts = []
     if decision.fields:
-        parts.append(f"the store's {', '.join(decision.fields)} was taken")
+        parts.append(f"{whose} {', '.join(decision.fields)} was taken")
     if decision.values:
         parts.append(f"{', '.join(decision.values)} was typed")
     return f"{' and '.join(parts)}, our values were kept otherwise"

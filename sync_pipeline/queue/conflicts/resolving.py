@@ -71,6 +71,7 @@ class _Order:
     decision: Decision
     by: str
     why: str
+    why_of_undo: str
     version: int | None
     settings: QueueSettings
 
@@ -104,8 +105,15 @@ def resolve(
     require_fit(decision, groups)
     if version is not None and sum(one.n_conflicts for one in groups) > 1:
         raise InputError("A version is that of one conflict.", remedy="Name one conflict.")
-    why = decision.in_words(reason)
-    order = _Order(replace(chosen, state="open"), decision, by, why, version, settings)
+    order = _Order(
+        replace(chosen, state="open"),
+        decision,
+        by,
+        decision.in_words(reason),
+        decision.in_words(reason, is_undo=True),
+        version,
+        settings,
+    )
     total = Resolving()
     for connection_name, entity_name in sorted({(one.connection, one.entity) for one in groups}):
         connection = find_connection(database, connection_name)
@@ -176,6 +184,7 @@ def _queue_up(
             "values": Jsonb(typed),
             "by": order.by,
             "why": order.why,
+            "why_of_undo": order.why_of_undo,
         },
     ).rowcount
     if not n_lines:

@@ -51,7 +51,8 @@ def test_given_many_conflicts_when_listed_or_decided_about_then_only_what_is_mea
         assert "sync_conflict" not in whole
         assert most <= 50
     one = one_of([list_conflicts(database, Chosen(), most=1)[0].id])
-    line = {"queue_no": 1, "decision": "source", "fields": [], "by": "ann", "why": "w"}
+    line = {"queue_no": 1, "decision": "source", "fields": [], "by": "ann"}
+    line |= {"why": "w", "why_of_undo": "w"}
 
     for name, more in (
         ("hold", {}),
