@@ -2,6 +2,8 @@
 
     DATABASE_URL=… python -m sync_pipeline_tests.chaos.drive_sync KEY [--stop-at N] …
     DATABASE_URL=… python -m sync_pipeline_tests.chaos.drive_sync QUEUE --revert   takes that back
+    DATABASE_URL=… python -m sync_pipeline_tests.chaos.drive_sync shop --resolve   takes the store's
+                                                              values in every dispute of that shop
 
 Prints `started` when the work begins and, at the end, one JSON object: state, refused
 (completions that came too late), peak_mb. Belongs here: nothing that a test asserts.
@@ -21,6 +23,9 @@ from sync_pipeline.entities import ENTITIES, entity_of
 from sync_pipeline.postgres import database as database_module
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue import completion
+from sync_pipeline.queue.conflicts.choosing import Chosen
+from sync_pipeline.queue.conflicts.deciding import Decision
+from sync_pipeline.queue.conflicts.resolving import resolve
 from sync_pipeline.queue.opening import open_queue
 from sync_pipeline.queue.queues import begin, find_queue, queue_status
 from sync_pipeline.queue.reverting import revert
@@ -77,6 +82,8 @@ def drive(arguments):
     with Database.open(DatabaseSettings()) as database:
         shop = find_connection(database, "shop")
         say("started")
+        if arguments.resolve:
+            return resolve_all(database, Chosen(connection=arguments.key), settings)
         if arguments.revert:
             reverted = find_queue(database, arguments.key)
             queue = revert(database, reverted, by="tester", settings=settings).queue
@@ -102,6 +109,18 @@ def drive(arguments):
     }
 
 
+def resolve_all(database, chosen, settings):
+    """Decide, and work the queues that apply it, new ones and those of a process before."""
+    resolving = resolve(database, chosen, Decision("source"), by="tester", settings=settings)
+    queues = [find_queue(database, str(queue_id)) for queue_id in resolving.queue_ids]
+    for queue in queues:
+        begin(database, queue, run_id=None)
+        entity = entity_of("woocommerce", queue.entity)
+        upsert(database, queue, entity, settings)
+        reconcile(database, queue, entity)
+    return {"queues": len(queues)}
+
+
 def peak_mb():
     """Of this program; what getrusage says begins with the peak of who started it."""
     status = Path("/proc/self/status").read_text()
@@ -118,6 +137,7 @@ def main():
     parser.add_argument("key")
     parser.add_argument("--entity", choices=[one.name for one in ENTITIES], default="customers")
     parser.add_argument("--revert", action="store_true")
+    parser.add_argument("--resolve", action="store_true")
     parser.add_argument("--batch-size", type=int, default=10)
     parser.add_argument("--lease-seconds", type=float, default=0.3)
     parser.add_argument("--workers", type=int, default=2)
