@@ -46,7 +46,7 @@ class Proof:
         counts: kind -> records: missing, extra, changed, lost, drift.
         reasons: reason -> records of those that differ for a known reason.
         set_aside: reason -> records that were not compared.
-        first_ones: some differences of each kind.
+        first_ones: some differences of each kind, in the order of their ids.
         is_mapping_changed: the mapping is another one than that of the reading.
         agree: nothing differs. None: the store's side is not known, and nothing else differs.
     """
@@ -196,10 +196,15 @@ def _proof(
         counts=told.counts,
         reasons=told.reasons,
         set_aside=compared.set_aside if compared else {},
-        first_ones=tuple(told.first_ones),
+        first_ones=tuple(sorted(told.first_ones, key=_place)),
         is_mapping_changed=row is not None
         and _salt(row, entity) != entity.hash_salt(row["lifetime_value_rule"]),
     )
+
+
+def _place(one: Difference) -> tuple[str, int, str]:
+    """Ids that are numbers as numbers: 9 stands before 10. Pure."""
+    return one.kind, len(one.external_id) if one.external_id.isdigit() else 0, one.external_id
 
 
 def _salt(row: Mapping[str, Any], entity: Entity) -> str:

@@ -177,6 +177,15 @@ class TestDifferences:
         assert proof.counts == {"drift": 30}
         assert (len(told), len(proof.first_ones)) == (60, 6)
 
+    def test_given_some_of_each_kind_then_they_are_kept_in_the_order_of_their_ids(
+        self, database, shop, synced
+    ):
+        by_hand(database, "UPDATE customer SET phone = '1'")
+
+        proof = verify(database, shop, CUSTOMERS, most=30)
+
+        assert [int(one.external_id) for one in proof.first_ones] == list(range(1, 31))
+
     def test_given_records_of_before_there_was_a_base_then_they_have_not_drifted(
         self, database, shop, synced
     ):
