@@ -91,7 +91,7 @@ def revert(
 
 
 def find_revert(database: Database, reverted: Queue) -> Queue | None:
-    """The queue that takes one back already; None: there is none, or it was cancelled."""
+    """The queue that takes one back already; None: there is none that still counts (`revert`)."""
     with database.organization(reverted.org_id) as conn:
         return select_queue(
             conn,
@@ -180,14 +180,15 @@ def _make_lines(
 
 
 def _key(conn: DictConnection, reverted: Queue) -> str:
-    """One revert for a queue; where one was cancelled, another."""
+    """One revert for a queue; another where one was cancelled, or the queue was worked again."""
     row = conn.execute(
-        statement("revert/cancelled"),
+        statement("revert/before"),
         {
             "connection_id": reverted.connection_id,
             "entity": reverted.entity,
             "queue_id": str(reverted.id),
+            "finished_at": queue_status(conn, reverted.queue_no)["finished_at"],
         },
     ).fetchone()
-    cancelled = int(row["n_cancelled"]) if row else 0
-    return f"revert:{reverted.id}" + (f":{cancelled + 1}" if cancelled else "")
+    before = int(row["n_before"]) if row else 0
+    return f"revert:{reverted.id}" + (f":{before + 1}" if before else "")

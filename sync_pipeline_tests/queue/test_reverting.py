@@ -3,6 +3,7 @@
 import pytest
 
 from sync_pipeline.entities import CUSTOMERS, ORDERS, PRODUCTS
+from sync_pipeline.queue import actions
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.queue.queues import find_queue
 from sync_pipeline.queue.revert_preview import preview_revert
@@ -156,6 +157,26 @@ class TestTakingBack:
         )
 
         assert (second.is_new, second.queue.id) == (False, first.id)
+
+    def test_given_a_queue_that_was_retried_since_then_what_it_did_then_is_taken_back_as_well(
+        self, database, shop
+    ):
+        apply_records(database, shop, [customer(9, email="taken@x.test")])
+        kept = table(database)[0]["name"]
+        queue, _ = apply_records(
+            database, shop, [customer(1), customer(2, email="taken@x.test")], max_retries=0
+        )
+        first = take_back(database, queue)
+        with database.owner() as conn:
+            conn.execute("UPDATE customer SET email = 'free@x.test' WHERE email = 'taken@x.test'")
+        actions.retry(database, str(queue.id), by="Mia", reason="the e-mail is free")
+        upsert(database, find_queue(database, str(queue.id)), CUSTOMERS, queue_settings())
+        assert len(table(database)) == 2
+
+        second = take_back(database, queue)
+
+        assert second.id != first.id
+        assert [one["name"] for one in table(database)] == [kept]
 
     def test_given_an_email_that_went_from_one_to_another_then_it_goes_back(self, database, shop):
         apply_records(database, shop, [customer(1), customer(2)])
