@@ -1,0 +1,1 @@
+-- It goes with its columns and tables (0001, 0003, 0007, 0016).
