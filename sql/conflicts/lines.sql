@@ -6,6 +6,7 @@
 --   chosen fields (all that are in dispute, or those named), and what was typed.
 -- Why expect is the whole row as it was shown, and the version: who decided saw these, and no others.
 -- Of a record that is gone there (a deletion) theirs is to go, ours to stay and never be asked about again.
+-- Of an undo the base stays: both sides were agreed on without it, and what is decided is an edit here.
 -- Why OFFSET 0, and details are taken apart first: as in refresh.sql.
 -- Why skipping takes over the hash alone: the same content is quiet, and a changed one is compared with
 --   what both sides last had.
@@ -27,7 +28,8 @@ WITH made AS (
                 WHEN decided.is_deletion THEN coalesce(decided.change -> 'values', '{{}}')
                 ELSE coalesce(differing.values, '{{}}') END,
             'is_whole', true,
-            'base', CASE WHEN %(decision)s = 'source' OR NOT decided.is_deletion AND %(decision)s <> 'skip'
+            'base', CASE WHEN decided.is_undo THEN NULL
+                         WHEN %(decision)s = 'source' OR NOT decided.is_deletion AND %(decision)s <> 'skip'
                          THEN decided.settles -> 'base' END,
             'content_hash', decided.content_hash,
             'tombstone', CASE WHEN decided.is_deletion AND %(decision)s <> 'skip'

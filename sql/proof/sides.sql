@@ -48,6 +48,8 @@ ours AS (
 open_conflict AS (
     SELECT DISTINCT c.external_id FROM sync_conflict AS c
     WHERE c.connection_id = %(connection_id)s AND c.entity = %(entity)s AND c.state = 'open'
+      -- What an undo asks about is no reason for what the store says.
+      AND NOT c.details ? 'change'
 ),
 side AS (
     SELECT

@@ -53,8 +53,10 @@ remembered AS (
         -- Not of fields that were left as they are.
         coalesce(o.known_base || (o.base - o.moved), o.base - o.moved, o.known_base),
         CASE WHEN o.result = 'created' OR o.tombstone = '' THEN NULL
-             WHEN o.tombstone IS NULL THEN o.tombstoned_at ELSE coalesce(o.tombstoned_at, now()) END,
+             WHEN o.tombstone IS NULL OR o.code IS NOT NULL THEN o.tombstoned_at
+             ELSE coalesce(o.tombstoned_at, now()) END,
         CASE WHEN o.result = 'created' OR o.tombstone = '' THEN NULL
+             WHEN o.code IS NOT NULL THEN o.tombstone_reason
              ELSE coalesce(o.tombstone, o.tombstone_reason) END
     FROM outcome AS o
     WHERE o.code IS NULL OR o.code = 'conflict.data_mismatch' AND o.effect = 'update'

@@ -6,13 +6,14 @@
 -- expect is what the queue left: what somebody changed since is not overwritten (change.sql). Not of
 --   late columns, which are filled in here afterwards.
 -- base is what the record was taken to have before; where an edit here was overwritten, not the edit.
+-- since: what was taken back before, is; of a queue that was worked again, only what it did then.
 -- A line that failed in part and was tried again has several rows: what its fields held before the
 --   first, and after the last.
 -- Left to another record, or made again by another sync since it was created or removed: nothing is done
 --   to it.
 WITH again AS MATERIALIZED (
     SELECT a.line_no FROM sync_activity AS a
-    WHERE a.queue_no = %(reverted_no)s AND a.line_no IS NOT NULL
+    WHERE a.queue_no = %(reverted_no)s AND a.line_no IS NOT NULL AND a.created_at > %(since)s
       AND (a.activity_type IN ('record_created', 'record_updated', 'record_deleted')
            OR a.activity_type = 'record_unchanged' AND a.details ? 'tombstone')
     GROUP BY a.line_no HAVING count(*) > 1
@@ -20,7 +21,7 @@ WITH again AS MATERIALIZED (
 did AS (
     SELECT a.line_no, a.activity_type, a.before, a.after, a.details
     FROM sync_activity AS a
-    WHERE a.queue_no = %(reverted_no)s AND a.line_no IS NOT NULL
+    WHERE a.queue_no = %(reverted_no)s AND a.line_no IS NOT NULL AND a.created_at > %(since)s
       AND (a.activity_type IN ('record_created', 'record_updated', 'record_deleted')
            OR a.activity_type = 'record_unchanged' AND a.details ? 'tombstone')
       AND a.line_no NOT IN (SELECT line_no FROM again)
@@ -33,6 +34,7 @@ did AS (
     CROSS JOIN LATERAL (
         SELECT a.activity_type, a.before, a.after, a.details FROM sync_activity AS a
         WHERE a.queue_no = %(reverted_no)s AND a.line_no = again.line_no
+              AND a.created_at > %(since)s
           AND a.activity_type IN ('record_created', 'record_updated', 'record_deleted')
         ORDER BY a.created_at DESC, a.activity_no DESC LIMIT 1
     ) AS last
@@ -41,6 +43,7 @@ did AS (
             SELECT DISTINCT ON (field.key) field.key, field.value
             FROM sync_activity AS a CROSS JOIN LATERAL jsonb_each(a.before) AS field
             WHERE a.queue_no = %(reverted_no)s AND a.line_no = again.line_no
+              AND a.created_at > %(since)s
               AND a.activity_type = 'record_updated'
             ORDER BY field.key, a.created_at, a.activity_no) AS one
     ) AS first_values
@@ -49,6 +52,7 @@ did AS (
             SELECT DISTINCT ON (field.key) field.key, field.value
             FROM sync_activity AS a CROSS JOIN LATERAL jsonb_each(a.after) AS field
             WHERE a.queue_no = %(reverted_no)s AND a.line_no = again.line_no
+              AND a.created_at > %(since)s
               AND a.activity_type = 'record_updated'
             ORDER BY field.key, a.created_at DESC, a.activity_no DESC) AS one
     ) AS last_values
@@ -56,9 +60,12 @@ did AS (
 known AS (
     SELECT did.*, l.external_id, r.local_id, r.tombstone_reason AS reason_now,
         -- Of a tombstone that was taken away, why it stood.
-        CASE WHEN did.details ->> 'tombstone' = ''
-             THEN coalesce(did.details ->> 'was_tombstone',
-                 l.payload #>> '{{_change,was_tombstone}}', 'deleted') ELSE '' END
+        -- A record that a sync brought back is taken back with that, and stays so until it changes;
+        -- unless another sync has applied it since.
+        CASE WHEN did.details ? 'was_tombstone'
+             THEN CASE WHEN r.applied_queue_no = %(reverted_no)s THEN 'reverted' END
+             WHEN did.details ->> 'tombstone' = ''
+             THEN coalesce(l.payload #>> '{{_change,was_tombstone}}', 'deleted') ELSE '' END
             AS former_tombstone,
         CASE WHEN did.activity_type = 'record_deleted'
             -- Back since, and with another row.

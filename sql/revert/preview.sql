@@ -35,7 +35,7 @@ outcome AS MATERIALIZED (
         WHEN 'keep' THEN 'left'
         ELSE CASE WHEN c.current_id IS NULL THEN 'gone'
                   WHEN c.moved <> '{{}}' THEN 'disputed'
-                  WHEN c.is_other OR c.change ->> 'tombstone' IS NOT NULL THEN 'updated'
+                  WHEN c.is_other THEN 'updated'
                   ELSE 'unchanged' END
         END AS does
     FROM compared AS c

@@ -84,9 +84,9 @@ def preview_revert(database: Database, reverted: Queue, *, most: int) -> RevertP
         RevertImpossibleError: as `reverting.revert`.
     """
     entity = entity_of(reverted.source_system, reverted.entity)
-    text, values = instructions(reverted, entity, by="", why="")
     with database.organization(reverted.org_id) as conn:
-        require_revertible(conn, reverted)
+        found = require_revertible(conn, reverted)
+        text, values = instructions(reverted, entity, found, by="", why="")
         conn.execute(statement("enqueue/as_sets"))
         row = conn.execute(
             sql.SQL(statement("revert/preview")).format(

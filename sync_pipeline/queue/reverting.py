@@ -8,6 +8,7 @@ or all of it, and what is left then goes on like any other queue.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from psycopg import sql
@@ -32,6 +33,25 @@ class RevertImpossibleError(InputError):
     """There is nothing of the queue to take back, not yet or not any more; nothing was done."""
 
     code = "revert.impossible"
+
+
+@dataclass(frozen=True)
+class Revertible:
+    """What there is of a queue to take back.
+
+    Attributes:
+        since: what it did after this is; a revert from before took back the rest.
+        above: over all of its lines' numbers.
+        number: of the revert of it, from 1; of the one that stands, when there is nothing more.
+    """
+
+    since: datetime
+    above: int
+    number: int
+
+    def key(self, reverted: Queue) -> str:
+        """The idempotency key of the revert."""
+        return f"revert:{reverted.id}" + (f":{self.number}" if self.number > 1 else "")
 
 
 @dataclass(frozen=True)
@@ -70,7 +90,7 @@ def revert(
     entity = entity_of(reverted.source_system, reverted.entity)
     why = f"taking back queue {reverted.id}" + (f": {reason}" if reason else "")
     with database.organization(reverted.org_id) as conn:
-        audited = require_revertible(conn, reverted)
+        found = require_revertible(conn, reverted)
         queue, is_new = open_beside(
             conn,
             connection,
@@ -78,10 +98,10 @@ def revert(
             filters=Filters(reverts=str(reverted.id)),
             settings=settings,
             created_by=by,
-            idempotency_key=_key(conn, reverted),
+            idempotency_key=found.key(reverted),
         )
         if is_new:
-            _make_lines(conn, queue, entity, reverted, above=audited["above"], by=by, why=why)
+            _make_lines(conn, queue, entity, reverted, found, by=by, why=why)
             said = f"{by} takes it back, in queue {queue.id}" + (f": {reason}" if reason else "")
             record_activity(conn, reverted, "queue_reverted", "info", said)
         n_lines = int(queue_status(conn, queue.queue_no)["total_count"])
@@ -91,18 +111,18 @@ def revert(
 
 
 def find_revert(database: Database, reverted: Queue) -> Queue | None:
-    """The queue that takes one back already; None: there is none that still counts (`revert`)."""
+    """The queue that takes one back already; None: there is none, or more to take back since."""
     with database.organization(reverted.org_id) as conn:
         return select_queue(
             conn,
             connection=reverted.connection,
             entity=reverted.entity,
-            idempotency_key=_key(conn, reverted),
+            idempotency_key=_found(conn, reverted)[0].key(reverted),
         )
 
 
-def require_revertible(conn: DictConnection, reverted: Queue) -> dict[str, Any]:
-    """What the audit holds of a queue: n_lines, and above, over all of its lines' numbers.
+def require_revertible(conn: DictConnection, reverted: Queue) -> Revertible:
+    """What there is of a queue to take back.
 
     Raises:
         RevertImpossibleError: as `revert`.
@@ -116,26 +136,26 @@ def require_revertible(conn: DictConnection, reverted: Queue) -> dict[str, Any]:
             remedy=f"Let it finish, or cancel it: sync-pipeline cancel {reverted.id}. What it "
             "did until then can be taken back.",
         )
-    audited = conn.execute(statement("revert/audit"), {"queue_no": reverted.queue_no}).fetchone()
-    assert audited is not None  # noqa: S101  (an aggregate has a row)
+    found, n_audited = _found(conn, reverted)
     n_changed = sum(int(status[f"{name}_count"]) for name in ("created", "updated", "deleted"))
-    if audited["n_lines"] < n_changed:
+    if n_audited < n_changed:
         raise RevertImpossibleError(
-            f"What {reverted.id} did is purged: the audit holds {audited['n_lines']} of its "
+            f"What {reverted.id} did is purged: the audit holds {n_audited} of its "
             f"{n_changed} changes.",
             remedy="Bring the records back by hand, or from a backup of the database.",
         )
-    if not audited["n_lines"]:
+    if not n_audited:
         raise RevertImpossibleError(f"{reverted.id} changed nothing of ours.")
-    return audited
+    return found
 
 
 def instructions(
-    reverted: Queue, entity: Entity, *, by: str, why: str
+    reverted: Queue, entity: Entity, found: Revertible, *, by: str, why: str
 ) -> tuple[sql.SQL, dict[str, Any]]:
     """`revert/instructions.sql`, which gives (line_no, external_id, change), and its parameters."""
     values = {
         "reverted_no": reverted.queue_no,
+        "since": found.since,
         "connection_id": reverted.connection_id,
         "entity": reverted.entity,
         "late_columns": list(LATE_COLUMNS.get(entity.target, ())),
@@ -151,18 +171,18 @@ def _make_lines(
     queue: Queue,
     entity: Entity,
     reverted: Queue,
+    found: Revertible,
     *,
-    above: int,
     by: str,
     why: str,
 ) -> None:
     """Make the lines and batches of a new queue."""
-    text, values = instructions(reverted, entity, by=by, why=why)
+    text, values = instructions(reverted, entity, found, by=by, why=why)
     place = {"queue_no": queue.queue_no, "org_id": queue.org_id}
     conn.execute(statement("enqueue/as_sets"))
     made = conn.execute(
         sql.SQL(statement("revert/lines")).format(instructions=text.format()),
-        values | place | {"above": above},
+        values | place | {"above": found.above},
     ).rowcount
     conn.execute(statement("enqueue/batches"), place | {"batch_size": queue.batch_size})
     conn.execute(
@@ -179,16 +199,21 @@ def _make_lines(
     )
 
 
-def _key(conn: DictConnection, reverted: Queue) -> str:
-    """One revert for a queue; another where one was cancelled, or the queue was worked again."""
-    row = conn.execute(
-        statement("revert/before"),
+def _found(conn: DictConnection, reverted: Queue) -> tuple[Revertible, int]:
+    """What there is to take back, and how many records the audit names in all."""
+    made = conn.execute(
+        statement("revert/made"),
         {
             "connection_id": reverted.connection_id,
             "entity": reverted.entity,
             "queue_id": str(reverted.id),
-            "finished_at": queue_status(conn, reverted.queue_no)["finished_at"],
         },
     ).fetchone()
-    before = int(row["n_before"]) if row else 0
-    return f"revert:{reverted.id}" + (f":{before + 1}" if before else "")
+    assert made is not None  # noqa: S101  (an aggregate has a row)
+    audited = conn.execute(
+        statement("revert/audit"), {"queue_no": reverted.queue_no, "since": made["since"]}
+    ).fetchone()
+    assert audited is not None  # noqa: S101  (an aggregate has a row)
+    is_answered = made["is_standing"] and not audited["n_since"]
+    number = int(made["n_made"]) + (0 if is_answered else 1)
+    return Revertible(made["since"], audited["above"], number), int(audited["n_lines"])

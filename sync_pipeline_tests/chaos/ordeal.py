@@ -29,7 +29,7 @@ _SIGNS = """
 
 @dataclass
 class Strike:
-    """One kill, and the queues that were open then and that nobody has worked since."""
+    """One kill, and the queues that were worked then and that nobody has worked since."""
 
     part: str
     at: datetime
@@ -39,7 +39,7 @@ class Strike:
 
 @dataclass
 class Recovery:
-    """How long it takes after each kill until every open queue is worked again, or finished.
+    """How long it takes after each kill until every queue that was worked is again, or finished.
 
     A process that works on a queue renews its lease every few seconds: a renewal after the kill is
     the sign. Kills that follow lengthen it, as they would.
@@ -54,12 +54,13 @@ class Recovery:
     unseen: set[int] = field(default_factory=set)
 
     def struck(self, part: str) -> None:
-        self.strikes.append(Strike(part, datetime.now(UTC), set(self.unfinished)))
+        self.strikes.append(Strike(part, datetime.now(UTC), self.unfinished - self.unseen))
 
     @property
     def is_over(self) -> bool:
-        """Every open queue was worked since the last kill, and since it was opened."""
-        return not self.unseen and not any(one.waiting for one in self.strikes)
+        """Some queue is worked, and every one that was worked before a kill is again."""
+        is_worked = bool(self.unfinished - self.unseen)
+        return is_worked and not any(one.waiting for one in self.strikes)
 
     def look(self, signs: list[dict[str, Any]]) -> None:
         """Take in how the unfinished queues stand."""

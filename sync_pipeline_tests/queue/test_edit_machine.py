@@ -56,6 +56,7 @@ class Sides:
         shown: what the store said when the dispute was shown.
         disputed: fields that wait for a person, and whether an undo asks instead of a sync, of the
             whole row or of fields.
+        former: what these held before, if an undo asks.
         did: what the last sync did: fields with what they held before and after, and the base.
     """
 
@@ -67,6 +68,7 @@ class Sides:
     disputed: set = field(default_factory=set)
     is_by_undo: bool = False
     is_of_whole: bool = False
+    former: dict = field(default_factory=dict)
     did: tuple | None = None
 
     def sync(self, policies):
@@ -115,6 +117,12 @@ class Sides:
         """Both sides stay as they are until the store says something else."""
         self.disputed, self.seen = set(), dict(self.shown)
 
+    def answer(self, takes_former):
+        """What a person's decision about an undo makes of it: an edit here, or none."""
+        if takes_former:
+            self.ours |= self.former
+        self.disputed, self.is_by_undo = set(), False
+
     def undo(self):
         """What taking the last sync back makes of it."""
         before, after, base = self.did
@@ -131,6 +139,7 @@ class Sides:
                 self.base[name] = base[name]
         if moved:
             self.disputed, self.is_by_undo, self.is_of_whole = moved, True, before is None
+            self.former = {name: before[name] for name in moved if before is not None}
 
 
 class EditMachine(RuleBasedStateMachine):
@@ -207,13 +216,15 @@ class EditMachine(RuleBasedStateMachine):
     )
     def somebody_decides(self, n, verb, batches):
         sides = self.sides[n]
-        if not sides.disputed or sides.is_by_undo:
+        if not sides.disputed or (sides.is_by_undo and sides.is_of_whole):
             return
         chosen = Chosen(connection=self.shop.name, entity="customers", external_id=str(n))
         made = resolve(self.database, chosen, Decision(verb), by="Mia", settings=queue_settings())
         for queue_id in made.queue_ids:
             self.work(find_queue(self.database, str(queue_id)), batches)
-        if verb == "skip":
+        if sides.is_by_undo:
+            sides.answer(verb == "source")
+        elif verb == "skip":
             sides.skip()
         else:
             sides.resolve(verb == "source", self.policies)

@@ -4,6 +4,9 @@ import pytest
 
 from sync_pipeline.entities import CUSTOMERS, ORDERS, PRODUCTS
 from sync_pipeline.queue import actions
+from sync_pipeline.queue.conflicts.choosing import Chosen
+from sync_pipeline.queue.conflicts.deciding import Decision
+from sync_pipeline.queue.conflicts.resolving import resolve
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.queue.queues import find_queue
 from sync_pipeline.queue.revert_preview import preview_revert
@@ -176,7 +179,9 @@ class TestTakingBack:
         second = take_back(database, queue)
 
         assert second.id != first.id
+        assert status(database, second)["total_count"] == 1
         assert [one["name"] for one in table(database)] == [kept]
+        assert take_back(database, queue).id == second.id
 
     def test_given_an_email_that_went_from_one_to_another_then_it_goes_back(self, database, shop):
         apply_records(database, shop, [customer(1), customer(2)])
@@ -297,17 +302,16 @@ class TestWhatChangedSince:
                 "UPDATE sync_record SET tombstoned_at = now(), tombstone_reason = 'trashed'"
             )
         before = table(database)
-        queue, _ = apply_records(
-            database,
-            shop,
-            [customer(1, last_name=last_name, date_modified_gmt="2026-01-01T00:00:00")],
-        )
+        back = customer(1, last_name=last_name)
+        queue, _ = apply_records(database, shop, [back])
         assert record(database)["tombstoned_at"] is None
 
         undone = take_back(database, queue)
 
         assert table(database) == before
-        assert record(database)["tombstone_reason"] == "trashed"
+        assert record(database)["tombstone_reason"] == "reverted"
+        quiet, _ = apply_records(database, shop, [back])
+        assert status(database, quiet)["total_count"] == 0
         take_back(database, undone)
         assert record(database)["tombstoned_at"] is None
         assert row(database, "SELECT name FROM customer")["name"] == f"Ann {last_name}"
@@ -326,6 +330,38 @@ class TestWhatChangedSince:
         assert ours == {"name": "By Hand", "email": "new@example.test"}
         (conflict,) = conflicts(database)
         assert conflict["details"]["fields"]["name"]["theirs"] == "Ann Number 1"
+
+    @pytest.mark.parametrize(
+        ("verb", "name"), [("source", "Ann Number 1"), ("target", "By Hand"), ("skip", "By Hand")]
+    )
+    def test_given_a_conflict_of_an_undo_when_decided_after_a_later_sync_then_only_its_field_moves(
+        self, database, shop, verb, name
+    ):
+        apply_records(database, shop, [customer(1)])
+        queue, _ = apply_records(
+            database, shop, [customer(1, last_name="Theirs", email="first@example.test")]
+        )
+        edit(database, "name = 'By Hand'", 1)
+        take_back(database, queue)
+        apply_records(
+            database, shop, [customer(1, last_name="Theirs", email="second@example.test")]
+        )
+        base = record(database)["base"]
+
+        made = resolve(
+            database, Chosen(connection="shop"), Decision(verb), by="Mia",
+            settings=queue_settings(),
+        )  # fmt: skip
+        for queue_id in made.queue_ids:
+            upsert(database, find_queue(database, str(queue_id)), CUSTOMERS, queue_settings())
+
+        ours = row(database, "SELECT name, email FROM customer")
+        assert ours == {"name": name, "email": "second@example.test"}
+        assert record(database)["base"] == base
+        assert conflicts(database) == []
+        apply_records(database, shop, [customer(1, last_name="Theirs", email="third@example.test")])
+        ours = row(database, "SELECT name, email FROM customer")
+        assert ours == {"name": name, "email": "third@example.test"}
 
 
 class TestOrders:

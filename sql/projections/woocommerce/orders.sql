@@ -34,8 +34,7 @@ SELECT
     raw.customer_external_id,
     CASE WHEN raw.customer_external_id IS NOT NULL THEN (
         -- Of one that was removed the record is still known.
-        SELECT CASE WHEN known.tombstoned_at IS NULL THEN known.local_id
-                    ELSE (SELECT c.id FROM customer AS c WHERE c.id = known.local_id) END
+        SELECT (SELECT c.id FROM customer AS c WHERE c.id = known.local_id)
         FROM sync_record AS known
         WHERE known.connection_id = %(connection_id)s AND known.entity = 'customers'
           AND known.external_id = raw.customer_external_id
