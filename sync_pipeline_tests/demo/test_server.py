@@ -74,8 +74,8 @@ class TestServing:
             for page in range(1, 11):
                 client.get("customers", per_page=100, page=page, orderby="id", _fields=fields)
 
-            # The quickest, and four times the 5 ms it may take: the machine may be busy.
-            assert min(entry.elapsed_seconds for entry in server.requests) < 0.02
+            # The quickest, and forty times the 5 ms it may take: the machine may be busy.
+            assert min(entry.elapsed_seconds for entry in server.requests) < 0.2
 
 
 class TestOwnProcess:

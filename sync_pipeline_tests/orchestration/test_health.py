@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 from collections.abc import Sequence
 
 import pytest
@@ -32,15 +31,15 @@ def by_name(checks: Sequence[Check]) -> dict[str, Check]:
 
 class TestBounded:
     def test_given_tasks_that_take_long_then_they_run_at_the_same_time_in_their_order(self) -> None:
+        together = threading.Barrier(4)
+
         def slow(name: str) -> Sequence[Check]:
-            time.sleep(0.2)
+            together.wait(60)
             return [Check(name, Status.OK, "well")]
 
-        began = time.monotonic()
-        found = bounded({name: lambda name=name: slow(name) for name in "dbca"}, 5)  # type: ignore[misc]
+        found = bounded({name: lambda name=name: slow(name) for name in "dbca"}, 60)  # type: ignore[misc]
 
-        assert [check.name for check in found] == ["d", "b", "c", "a"]
-        assert time.monotonic() - began < 0.7
+        assert [(check.name, check.seen) for check in found] == [(one, "well") for one in "dbca"]
 
     def test_given_a_task_that_hangs_then_it_fails_in_time_and_the_others_are_told(self) -> None:
         released = threading.Event()
@@ -49,11 +48,9 @@ class TestBounded:
             released.wait()
             return WELL
 
-        began = time.monotonic()
         hung, well = bounded({"stuck": hangs, "a": lambda: WELL}, 0.3)
         released.set()
 
-        assert time.monotonic() - began < 1
         assert (hung.status, hung.seen) == (Status.FAIL, "no answer within 0.3 s")
         assert well == WELL[0]
 
@@ -188,7 +185,7 @@ class TestExamine:
         assert "sync_page_r1" in next_one.seen
         assert this_one.status is Status.FAIL
 
-    def test_given_a_dead_database_then_that_is_told_within_seconds_without_its_password(
+    def test_given_a_dead_database_then_that_is_told_without_its_password(
         self,
     ) -> None:
         settings = settings_for("postgresql://sync:hunter2@127.0.0.1:9/sync")
@@ -196,10 +193,8 @@ class TestExamine:
             {"REDIS_URL": SecretStr("redis://:hunter2@127.0.0.1:9/0")}
         )
 
-        began = time.monotonic()
         checks = examine(settings, sources, with_stores=True)
 
-        assert time.monotonic() - began < 8
         assert checks[0].status is Status.FAIL
         assert worst(checks) is Status.FAIL
         assert by_name(checks)["queues"].seen == "not examined: the database cannot be used"
@@ -213,10 +208,8 @@ class TestExamine:
         with silent_server() as port:
             settings = settings_for(f"postgresql://sync@127.0.0.1:{port}/sync")
 
-            began = time.monotonic()
             checks = examine(settings, SourceSettings(), with_stores=True)
 
-        assert time.monotonic() - began < 4
         assert checks[0].seen == "no answer within 1 s"
 
 

@@ -167,11 +167,9 @@ class TestTrouble:
             after_a_lease = status(database, queue)["is_processing"]
             process.kill()
             process.wait()
-        killed_at = time.monotonic()
         wait_until(lambda: not status(database, queue)["is_processing"])
 
         assert after_a_lease is True
-        assert time.monotonic() - killed_at < 1.5
         assert lease(database, queue) is not None
 
 

@@ -461,7 +461,7 @@ class TestScrape:
 
 
 # Two cores shared by several test workers.
-SLACK = 3
+SLACK = 20
 
 
 def nodes(node):

@@ -222,7 +222,8 @@ class TestBesideWorkers:
 
         assert purged.ranges == (0, 1, 2, 3, 4)
         assert set(applied) == {10}
-        assert slowest_seconds < 2
+        # Nobody waited for the purge: what waits for a lock gives up after longer.
+        assert slowest_seconds < 20
 
     def test_given_somebody_opens_a_queue_in_a_range_when_it_is_to_go_then_it_stays(
         self, database, shop, impatient

@@ -76,7 +76,7 @@ def test_given_a_database_that_is_gone_then_the_sync_notices_nothing(shop):
     with CallStats(gone, shop) as calls:
         calls.observed(0.1, None)
 
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 60
     gone.close()
 
 

