@@ -83,7 +83,7 @@ def ask(
         params=query,
         headers=sent,
         auth=_signature(form, key_name, exchange),
-        timeout=10,
+        timeout=60,
     )
 
 

@@ -17,7 +17,7 @@ def oauth(**changes):
 
 
 def get(server, path=PATH, **given):
-    return requests.get(server.url + path, timeout=5, **given)
+    return requests.get(server.url + path, timeout=60, **given)
 
 
 class TestPlainHttp:
@@ -116,7 +116,7 @@ def test_given_a_read_only_key_when_it_writes_then_it_is_refused_as_recorded(ser
         json={},
         auth=("ck_demo_read_only", "cs_demo_read_only"),
         headers={"X-Forwarded-Proto": "https"},
-        timeout=5,
+        timeout=60,
     )
 
     assert response.status_code == 401

@@ -206,15 +206,15 @@ class TestControlPaths:
     def test_given_faults_by_http_when_posted_then_they_strike_until_deleted(self, server, client):
         url = f"{server.url}/__demo__/faults"
 
-        posted = requests.post(url, json=[{"action": "no_route"}], timeout=5)
+        posted = requests.post(url, json=[{"action": "no_route"}], timeout=60)
         struck = client.get("customers").status_code
-        requests.delete(url, timeout=5)
+        requests.delete(url, timeout=60)
 
         assert posted.json() == {"faults": 1}
         assert (struck, client.get("customers").status_code) == (404, 200)
 
     def test_given_bad_faults_by_http_when_posted_then_400_tells_why(self, server):
-        response = requests.post(f"{server.url}/__demo__/faults", data="[{]", timeout=5)
+        response = requests.post(f"{server.url}/__demo__/faults", data="[{]", timeout=60)
 
         assert response.status_code == 400
         assert "not JSON" in response.json()["error"]
@@ -225,8 +225,8 @@ class TestControlPaths:
         client.get("customers", per_page=3)
         url = f"{server.url}/__demo__/requests"
 
-        (entry,) = requests.get(url, timeout=5).json()
-        requests.delete(url, timeout=5)
+        (entry,) = requests.get(url, timeout=60).json()
+        requests.delete(url, timeout=60)
 
         assert entry["path"] == "/wp-json/wc/v3/customers"
         assert (entry["query"], entry["status"]) == ({"per_page": "3"}, 200)
@@ -236,8 +236,8 @@ class TestControlPaths:
     def test_given_a_change_by_http_when_posted_then_the_store_shows_it(self, server, client):
         url = f"{server.url}/__demo__/store"
 
-        requests.post(url, json={"do": "delete_customer", "id": 5}, timeout=5)
-        unknown = requests.post(url, json={"do": "delete_customer", "id": 5}, timeout=5)
+        requests.post(url, json={"do": "delete_customer", "id": 5}, timeout=60)
+        unknown = requests.post(url, json={"do": "delete_customer", "id": 5}, timeout=60)
 
         assert client.get("customers/5").status_code == 404
         assert unknown.status_code == 400

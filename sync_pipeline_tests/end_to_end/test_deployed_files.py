@@ -64,7 +64,7 @@ class TestFiles:
             capture_output=True,
             text=True,
             check=True,
-            timeout=10,
+            timeout=60,
         )
 
         environment = dict(one.split("=", 1) for one in read.stdout.split("\0") if one)

@@ -285,7 +285,7 @@ def kill(*process_ids):
 def end(client):
     client.stdin.close()
     client.stdout.close()
-    client.wait(timeout=20)
+    client.wait(timeout=60)
 
 
 def query(url, text, *, fetch=True):
@@ -301,7 +301,7 @@ def answers(url):
         return False
 
 
-def wait_until(holds, seconds=20):
+def wait_until(holds, seconds=60):
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "did not come true in time"

@@ -245,7 +245,7 @@ class TestMaking:
                 first.execute("SELECT sync_make_range(92)")
                 waiting = threads.submit(make)
                 wait_until_somebody_waits(database)
-            waiting.result(timeout=10)
+            waiting.result(timeout=60)
 
         assert 92 in ranges_of(database.url)["sync_line"]
 

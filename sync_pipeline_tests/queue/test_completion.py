@@ -469,7 +469,7 @@ class TestSplit:
                 assert split(conn, first)
                 other = thread.submit(split_alone, database, second)
                 wait_until_blocked(database)
-            assert other.result(timeout=5)
+            assert other.result(timeout=60)
 
         batches = rows(
             database, "SELECT batch_no, n_total, state FROM sync_batch ORDER BY batch_no"

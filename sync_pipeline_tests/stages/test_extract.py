@@ -342,7 +342,7 @@ class TestTurns:
 
         with ThreadPoolExecutor(2) as threads:
             reads = [threads.submit(read, database, shop, server) for _ in range(2)]
-            found = [one.result(timeout=20)[1] for one in reads]
+            found = [one.result(timeout=60)[1] for one in reads]
 
         assert found[0] == found[1] == Coverage(scanned=350, total=350, is_complete=True)
         assert len(pages_read(server, "/customers")) == 4
