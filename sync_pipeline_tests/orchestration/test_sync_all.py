@@ -287,7 +287,8 @@ class TestWhatAPersonAsksFor:
         class Watched(SyncResource):
             def show_work_on(self, database, queue):
                 super().show_work_on(database, queue)
-                (run,) = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+                newest = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])
+                (run,) = instance.get_runs(newest, limit=1)
                 named.append((run.tags.get("sync/queue_id"), str(queue.id)))
 
         job = build_definitions(sync=Watched()).resolve_implicit_global_asset_job_def()
