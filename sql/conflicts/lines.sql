@@ -53,7 +53,7 @@ WITH made AS (
                 settles jsonb, change jsonb)
             OFFSET 0
         ) AS c
-        -- A row that is gone is made again by the next sync: there is nothing to decide about. A
+        -- A row that is gone is made again by the next sync, which settles it. A
         -- record that is gone has no fields to choose from.
         JOIN LATERAL (SELECT t.id FROM {target} AS t WHERE t.id = c.local_id OFFSET 0) AS stands
             ON true

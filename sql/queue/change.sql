@@ -124,6 +124,18 @@ decided AS (
     FROM outcome AS o
     WHERE c.conflict_no = o.conflict_no AND c.state = 'open'
 ),
+-- What an undo asked about, once its line went well when it was tried again, or the record is retired.
+settled AS (
+    UPDATE sync_conflict AS c
+    SET state = 'resolved', resolved_at = now(), resolved_by = 'sync', updated_at = now(),
+        resolution = CASE WHEN c.queue_no = %(queue_no)s THEN 'went well when it was tried again'
+                          ELSE 'the record was retired' END
+    FROM outcome AS o
+    WHERE c.connection_id = %(connection_id)s AND c.entity = %(entity)s
+      AND c.external_id = o.external_id AND c.state = 'open' AND c.details ? 'change'
+      AND o.code IS NULL AND o.conflict_no IS NULL
+      AND (c.queue_no = %(queue_no)s OR o.tombstone <> '')
+),
 audited AS (
     INSERT INTO {activity} (
         queue_no, line_no, org_id, activity_type, status, message, before, after, details)
@@ -141,7 +153,7 @@ audited AS (
              WHEN o.result = 'updated' THEN o.after END,
         jsonb_strip_nulls(jsonb_build_object(
             'external_id', o.external_id, 'by', o.by, 'why', o.why, 'code', o.code,
-            'tombstone', o.tombstone))
+            'tombstone', CASE WHEN o.code IS NULL OR o.tombstone = '' THEN o.tombstone END))
             || CASE WHEN o.result <> 'updated' OR o.edited_base IS NULL THEN '{{}}'
                     ELSE jsonb_build_object('base', o.edited_base) END
     FROM outcome AS o

@@ -122,9 +122,10 @@ settled AS (
     WHERE conflict.connection_id = %(connection_id)s AND conflict.entity = %(entity)s
       AND conflict.external_id = o.external_id AND conflict.state = 'open'
       AND o.result <> 'failed'
-      -- Whether a field gets its former value is still to be said, whatever the store says.
+      -- Whether a field of the row gets its former value is still to be said, whatever the store says.
       AND NOT coalesce(
-          conflict.details ? 'change' AND conflict.details ->> 'action' = 'update', false)
+          conflict.details ? 'change' AND conflict.details ->> 'action' = 'update'
+          AND (conflict.details ->> 'local_id')::uuid = o.target_id, false)
 ),
 audited AS (
     INSERT INTO {activity} (

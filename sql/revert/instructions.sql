@@ -60,12 +60,15 @@ did AS (
 known AS (
     SELECT did.*, l.external_id, r.local_id, r.tombstone_reason AS reason_now,
         -- Of a tombstone that was taken away, why it stood.
-        -- A record that a sync brought back is taken back with that, and stays so until it changes;
-        -- unless another sync has applied it since.
-        CASE WHEN did.details ? 'was_tombstone'
-             THEN CASE WHEN r.applied_queue_no = %(reverted_no)s THEN 'reverted' END
-             WHEN did.details ->> 'tombstone' = ''
-             THEN coalesce(l.payload #>> '{{_change,was_tombstone}}', 'deleted') ELSE '' END
+        -- A record that was brought back is retired again, unless another queue has applied it since;
+        -- where a sync did it, it is the undo that retires it, until the record changes.
+        CASE WHEN did.details ->> 'tombstone' = '' THEN CASE
+            WHEN r.applied_queue_no <> %(reverted_no)s THEN NULL
+            WHEN did.details ? 'was_tombstone' THEN 'reverted'
+            -- Nothing, where it was not retired.
+            WHEN l.payload #> '{{_change,was_tombstone}}' = 'null' THEN NULL
+            ELSE coalesce(l.payload #>> '{{_change,was_tombstone}}', 'deleted') END
+        ELSE '' END
             AS former_tombstone,
         CASE WHEN did.activity_type = 'record_deleted'
             -- Back since, and with another row.

@@ -40,18 +40,14 @@ class Revertible:
     """What there is of a queue to take back.
 
     Attributes:
-        since: what it did after this is; a revert from before took back the rest.
+        since: what it did after this; a revert from before, which is finished, took back the rest.
         above: over all of its lines' numbers.
-        number: of the revert of it, from 1; of the one that stands, when there is nothing more.
+        key: idempotency key of the revert; of the one that stands, when there is nothing more.
     """
 
     since: datetime
     above: int
-    number: int
-
-    def key(self, reverted: Queue) -> str:
-        """The idempotency key of the revert."""
-        return f"revert:{reverted.id}" + (f":{self.number}" if self.number > 1 else "")
+    key: str
 
 
 @dataclass(frozen=True)
@@ -98,10 +94,11 @@ def revert(
             filters=Filters(reverts=str(reverted.id)),
             settings=settings,
             created_by=by,
-            idempotency_key=found.key(reverted),
+            idempotency_key=found.key,
         )
         if is_new:
             _make_lines(conn, queue, entity, reverted, found, by=by, why=why)
+            conn.execute(statement("revert/moot"), {"reverted_no": reverted.queue_no, "by": by})
             said = f"{by} takes it back, in queue {queue.id}" + (f": {reason}" if reason else "")
             record_activity(conn, reverted, "queue_reverted", "info", said)
         n_lines = int(queue_status(conn, queue.queue_no)["total_count"])
@@ -117,7 +114,7 @@ def find_revert(database: Database, reverted: Queue) -> Queue | None:
             conn,
             connection=reverted.connection,
             entity=reverted.entity,
-            idempotency_key=_found(conn, reverted)[0].key(reverted),
+            idempotency_key=_found(conn, reverted)[0].key,
         )
 
 
@@ -214,6 +211,8 @@ def _found(conn: DictConnection, reverted: Queue) -> tuple[Revertible, int]:
         statement("revert/audit"), {"queue_no": reverted.queue_no, "since": made["since"]}
     ).fetchone()
     assert audited is not None  # noqa: S101  (an aggregate has a row)
-    is_answered = made["is_standing"] and not audited["n_since"]
-    number = int(made["n_made"]) + (0 if is_answered else 1)
-    return Revertible(made["since"], audited["above"], number), int(audited["n_lines"])
+    key = made["open_key"] or (None if audited["n_since"] else made["last_key"])
+    if key is None:
+        number = int(made["highest"]) + 1
+        key = f"revert:{reverted.id}" + (f":{number}" if number > 1 else "")
+    return Revertible(made["since"], audited["above"], key), int(audited["n_lines"])

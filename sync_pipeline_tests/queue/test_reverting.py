@@ -183,6 +183,29 @@ class TestTakingBack:
         assert [one["name"] for one in table(database)] == [kept]
         assert take_back(database, queue).id == second.id
 
+    def test_given_a_revert_that_is_not_finished_when_asked_again_then_it_is_that_one(
+        self, database, shop
+    ):
+        """Worked again meanwhile, what is left of the queue has a revert of its own."""
+        apply_records(database, shop, [customer(9, email="taken@x.test")])
+        queue, _ = apply_records(
+            database, shop, [customer(1), customer(2, email="taken@x.test")], max_retries=0
+        )
+        whole = {"by": "Mia", "settings": queue_settings()}
+        first = revert(database, find_queue(database, str(queue.id)), **whole)
+        with database.owner() as conn:
+            conn.execute("UPDATE customer SET email = 'free@x.test' WHERE email = 'taken@x.test'")
+        actions.retry(database, str(queue.id), by="Mia", reason="the e-mail is free")
+        upsert(database, find_queue(database, str(queue.id)), CUSTOMERS, queue_settings())
+
+        again = revert(database, find_queue(database, str(queue.id)), **whole)
+
+        assert (again.is_new, again.queue.id) == (False, first.queue.id)
+        upsert(database, first.queue, CUSTOMERS, queue_settings())
+        rest = take_back(database, queue)
+        assert rest.id != first.queue.id
+        assert len(table(database)) == 1
+
     def test_given_an_email_that_went_from_one_to_another_then_it_goes_back(self, database, shop):
         apply_records(database, shop, [customer(1), customer(2)])
         before = table(database)
@@ -330,6 +353,52 @@ class TestWhatChangedSince:
         assert ours == {"name": "By Hand", "email": "new@example.test"}
         (conflict,) = conflicts(database)
         assert conflict["details"]["fields"]["name"]["theirs"] == "Ann Number 1"
+
+    def test_given_an_undo_that_asks_when_it_is_taken_back_then_nobody_is_asked_any_more(
+        self, database, shop
+    ):
+        apply_records(database, shop, [customer(1)])
+        queue, _ = apply_records(
+            database, shop, [customer(1, last_name="Theirs", email="new@example.test")]
+        )
+        edit(database, "name = 'By Hand'", 1)
+        undone = take_back(database, queue)
+
+        take_back(database, undone)
+
+        ours = row(database, "SELECT name, email FROM customer")
+        assert ours == {"name": "By Hand", "email": "new@example.test"}
+        assert conflicts(database) == []
+
+    def test_given_an_undo_that_asks_when_its_row_was_made_again_then_nobody_is_asked_any_more(
+        self, database, shop
+    ):
+        apply_records(database, shop, [customer(1)])
+        queue, _ = apply_records(database, shop, [customer(1, last_name="Theirs")])
+        edit(database, "name = 'By Hand'", 1)
+        take_back(database, queue)
+        with database.organization("acme") as conn:
+            conn.execute("DELETE FROM customer")
+
+        apply_records(database, shop, [customer(1, last_name="New")])
+
+        assert row(database, "SELECT name FROM customer")["name"] == "Ann New"
+        assert conflicts(database) == []
+
+    def test_given_an_undo_that_asks_when_edited_back_and_retried_then_nobody_is_asked_any_more(
+        self, database, shop
+    ):
+        apply_records(database, shop, [customer(1)])
+        queue, _ = apply_records(database, shop, [customer(1, last_name="Theirs")])
+        edit(database, "name = 'By Hand'", 1)
+        undone = take_back(database, queue)
+        edit(database, "name = 'Ann Theirs'", 1)
+
+        actions.retry(database, str(undone.id), by="Mia", reason="it is as it was")
+        upsert(database, find_queue(database, str(undone.id)), CUSTOMERS, queue_settings())
+
+        assert row(database, "SELECT name FROM customer")["name"] == "Ann Number 1"
+        assert conflicts(database) == []
 
     @pytest.mark.parametrize(
         ("verb", "name"), [("source", "Ann Number 1"), ("target", "By Hand"), ("skip", "By Hand")]
