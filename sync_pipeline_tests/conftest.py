@@ -77,6 +77,8 @@ def server_url() -> Iterator[str]:
     with psycopg.connect(url, autocommit=True) as connection:
         # Only speed: crashes of the server have tests with a server of their own.
         connection.execute("ALTER SYSTEM SET fsync = off")
+        # It is counted like we are where a test looks at what is read (test_pruning.py).
+        connection.execute("ALTER SYSTEM SET autovacuum = off")
         connection.execute("SELECT pg_reload_conf()")
     yield url
     leave_embedded(LOCAL_DIR)

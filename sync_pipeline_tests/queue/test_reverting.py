@@ -2,16 +2,11 @@
 
 import pytest
 
-from sync_pipeline.entities import CUSTOMERS, ORDERS, PRODUCTS
-from sync_pipeline.queue import actions
-from sync_pipeline.queue.conflicts.choosing import Chosen
-from sync_pipeline.queue.conflicts.deciding import Decision
-from sync_pipeline.queue.conflicts.resolving import resolve
+from sync_pipeline.entities import ORDERS, PRODUCTS
 from sync_pipeline.queue.filters import Filters
 from sync_pipeline.queue.queues import find_queue
 from sync_pipeline.queue.revert_preview import preview_revert
-from sync_pipeline.queue.reverting import RevertImpossibleError, revert
-from sync_pipeline.stages.upsert import upsert
+from sync_pipeline.queue.reverting import RevertImpossibleError
 from sync_pipeline_tests.factories import (
     apply_records,
     customer,
@@ -21,54 +16,16 @@ from sync_pipeline_tests.factories import (
     make_queue,
     order,
     product,
-    queue_settings,
     row,
     rows,
     status,
 )
+from sync_pipeline_tests.undoing import conflicts, edit, record, table, take_back
 
 
 @pytest.fixture
 def shop(database, org_id):
     return make_connection(database, org_id)
-
-
-def take_back(database, queue, entity=CUSTOMERS, **changes):
-    """Take a queue back to the end; the queue that did."""
-    settings = queue_settings(batch_size=2)
-    reverting = revert(
-        database, find_queue(database, str(queue.id)), by="Mia", settings=settings, **changes
-    )
-    upsert(database, reverting.queue, entity, settings)
-    return find_queue(database, str(reverting.queue.id))
-
-
-def table(database, name="customer", order="id"):
-    """Every row but when it was touched last."""
-    found = rows(
-        database, f"SELECT to_jsonb(t) - 'updated_at' AS row FROM {name} AS t ORDER BY {order}"
-    )
-    return [one["row"] for one in found]
-
-
-def edit(database, assignment, customer_id):
-    with database.organization("acme") as conn:
-        conn.execute(
-            f"UPDATE customer SET {assignment}, updated_at = now() WHERE id = ("
-            " SELECT local_id FROM sync_record WHERE entity = 'customers' AND external_id = %s)",
-            [str(customer_id)],
-        )
-
-
-def record(database, customer_id=1, entity="customers"):
-    return row(
-        database, "SELECT * FROM sync_record WHERE entity = %s AND external_id = %s", entity,
-        str(customer_id),
-    )  # fmt: skip
-
-
-def conflicts(database):
-    return rows(database, "SELECT * FROM sync_conflict WHERE state = 'open' ORDER BY external_id")
 
 
 def moved_by_two(database, shop):
@@ -150,61 +107,6 @@ class TestTakingBack:
         assert [one["name"] for one in names] == [
             "Ann New", "Ann Number 2", "Ann Number 3", "Ann New",
         ]  # fmt: skip
-
-    def test_given_the_same_queue_twice_then_it_is_the_same_revert(self, database, shop):
-        _, queue = moved_by_two(database, shop)
-        first = take_back(database, queue)
-
-        second = revert(
-            database, find_queue(database, str(queue.id)), by="Ben", settings=queue_settings()
-        )
-
-        assert (second.is_new, second.queue.id) == (False, first.id)
-
-    def test_given_a_queue_that_was_retried_since_then_what_it_did_then_is_taken_back_as_well(
-        self, database, shop
-    ):
-        apply_records(database, shop, [customer(9, email="taken@x.test")])
-        kept = table(database)[0]["name"]
-        queue, _ = apply_records(
-            database, shop, [customer(1), customer(2, email="taken@x.test")], max_retries=0
-        )
-        first = take_back(database, queue)
-        with database.owner() as conn:
-            conn.execute("UPDATE customer SET email = 'free@x.test' WHERE email = 'taken@x.test'")
-        actions.retry(database, str(queue.id), by="Mia", reason="the e-mail is free")
-        upsert(database, find_queue(database, str(queue.id)), CUSTOMERS, queue_settings())
-        assert len(table(database)) == 2
-
-        second = take_back(database, queue)
-
-        assert second.id != first.id
-        assert status(database, second)["total_count"] == 1
-        assert [one["name"] for one in table(database)] == [kept]
-        assert take_back(database, queue).id == second.id
-
-    def test_given_a_revert_that_is_not_finished_when_asked_again_then_it_is_that_one(
-        self, database, shop
-    ):
-        """Worked again meanwhile, what is left of the queue has a revert of its own."""
-        apply_records(database, shop, [customer(9, email="taken@x.test")])
-        queue, _ = apply_records(
-            database, shop, [customer(1), customer(2, email="taken@x.test")], max_retries=0
-        )
-        whole = {"by": "Mia", "settings": queue_settings()}
-        first = revert(database, find_queue(database, str(queue.id)), **whole)
-        with database.owner() as conn:
-            conn.execute("UPDATE customer SET email = 'free@x.test' WHERE email = 'taken@x.test'")
-        actions.retry(database, str(queue.id), by="Mia", reason="the e-mail is free")
-        upsert(database, find_queue(database, str(queue.id)), CUSTOMERS, queue_settings())
-
-        again = revert(database, find_queue(database, str(queue.id)), **whole)
-
-        assert (again.is_new, again.queue.id) == (False, first.queue.id)
-        upsert(database, first.queue, CUSTOMERS, queue_settings())
-        rest = take_back(database, queue)
-        assert rest.id != first.queue.id
-        assert len(table(database)) == 1
 
     def test_given_an_email_that_went_from_one_to_another_then_it_goes_back(self, database, shop):
         apply_records(database, shop, [customer(1), customer(2)])
@@ -338,99 +240,6 @@ class TestWhatChangedSince:
         take_back(database, undone)
         assert record(database)["tombstoned_at"] is None
         assert row(database, "SELECT name FROM customer")["name"] == f"Ann {last_name}"
-
-    def test_given_a_conflict_of_an_undo_when_a_later_sync_applies_the_record_then_it_stays_open(
-        self, database, shop
-    ):
-        apply_records(database, shop, [customer(1)])
-        queue, _ = apply_records(database, shop, [customer(1, last_name="Theirs")])
-        edit(database, "name = 'By Hand'", 1)
-        take_back(database, queue)
-
-        apply_records(database, shop, [customer(1, last_name="Theirs", email="new@example.test")])
-
-        ours = row(database, "SELECT name, email FROM customer")
-        assert ours == {"name": "By Hand", "email": "new@example.test"}
-        (conflict,) = conflicts(database)
-        assert conflict["details"]["fields"]["name"]["theirs"] == "Ann Number 1"
-
-    def test_given_an_undo_that_asks_when_it_is_taken_back_then_nobody_is_asked_any_more(
-        self, database, shop
-    ):
-        apply_records(database, shop, [customer(1)])
-        queue, _ = apply_records(
-            database, shop, [customer(1, last_name="Theirs", email="new@example.test")]
-        )
-        edit(database, "name = 'By Hand'", 1)
-        undone = take_back(database, queue)
-
-        take_back(database, undone)
-
-        ours = row(database, "SELECT name, email FROM customer")
-        assert ours == {"name": "By Hand", "email": "new@example.test"}
-        assert conflicts(database) == []
-
-    def test_given_an_undo_that_asks_when_its_row_was_made_again_then_nobody_is_asked_any_more(
-        self, database, shop
-    ):
-        apply_records(database, shop, [customer(1)])
-        queue, _ = apply_records(database, shop, [customer(1, last_name="Theirs")])
-        edit(database, "name = 'By Hand'", 1)
-        take_back(database, queue)
-        with database.organization("acme") as conn:
-            conn.execute("DELETE FROM customer")
-
-        apply_records(database, shop, [customer(1, last_name="New")])
-
-        assert row(database, "SELECT name FROM customer")["name"] == "Ann New"
-        assert conflicts(database) == []
-
-    def test_given_an_undo_that_asks_when_edited_back_and_retried_then_nobody_is_asked_any_more(
-        self, database, shop
-    ):
-        apply_records(database, shop, [customer(1)])
-        queue, _ = apply_records(database, shop, [customer(1, last_name="Theirs")])
-        edit(database, "name = 'By Hand'", 1)
-        undone = take_back(database, queue)
-        edit(database, "name = 'Ann Theirs'", 1)
-
-        actions.retry(database, str(undone.id), by="Mia", reason="it is as it was")
-        upsert(database, find_queue(database, str(undone.id)), CUSTOMERS, queue_settings())
-
-        assert row(database, "SELECT name FROM customer")["name"] == "Ann Number 1"
-        assert conflicts(database) == []
-
-    @pytest.mark.parametrize(
-        ("verb", "name"), [("source", "Ann Number 1"), ("target", "By Hand"), ("skip", "By Hand")]
-    )
-    def test_given_a_conflict_of_an_undo_when_decided_after_a_later_sync_then_only_its_field_moves(
-        self, database, shop, verb, name
-    ):
-        apply_records(database, shop, [customer(1)])
-        queue, _ = apply_records(
-            database, shop, [customer(1, last_name="Theirs", email="first@example.test")]
-        )
-        edit(database, "name = 'By Hand'", 1)
-        take_back(database, queue)
-        apply_records(
-            database, shop, [customer(1, last_name="Theirs", email="second@example.test")]
-        )
-        base = record(database)["base"]
-
-        made = resolve(
-            database, Chosen(connection="shop"), Decision(verb), by="Mia",
-            settings=queue_settings(),
-        )  # fmt: skip
-        for queue_id in made.queue_ids:
-            upsert(database, find_queue(database, str(queue_id)), CUSTOMERS, queue_settings())
-
-        ours = row(database, "SELECT name, email FROM customer")
-        assert ours == {"name": name, "email": "second@example.test"}
-        assert record(database)["base"] == base
-        assert conflicts(database) == []
-        apply_records(database, shop, [customer(1, last_name="Theirs", email="third@example.test")])
-        ours = row(database, "SELECT name, email FROM customer")
-        assert ours == {"name": name, "email": "third@example.test"}
 
 
 class TestOrders:
