@@ -42,7 +42,8 @@ bench: $(STAMP) ## Measure: ratios to the old design and to what PostgreSQL can 
 chaos: $(STAMP) ## The whole fault suite: kill -9 of every process, 100 stores at once, every fault of a store
 	@SYNC_TEST_CHAOS=full $(BIN)/python -m pytest -rP sync_pipeline_tests/chaos \
 		sync_pipeline_tests/end_to_end/test_deployment.py \
-		sync_pipeline_tests/end_to_end/test_faults.py $(ARGS)
+		sync_pipeline_tests/end_to_end/test_faults.py \
+		sync_pipeline_tests/stages/test_upsert_under_actions.py $(ARGS)
 
 fmt: $(STAMP) ## Format, and fix what the linter can
 	@$(BIN)/ruff check --fix .

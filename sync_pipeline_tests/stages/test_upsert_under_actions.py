@@ -31,7 +31,8 @@ from sync_pipeline_tests.queue.transitions import (
 )
 
 LINES = 120
-PAUSE_SECONDS = 30.0
+# What is promised; the short form runs beside other tests.
+PAUSE_SECONDS = 2.0 if IS_FULL else 30.0
 _REFUSE = """
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     IF NEW.email ~ '^c(7|31|32|90)@' THEN RAISE EXCEPTION 'not this one'; END IF;
