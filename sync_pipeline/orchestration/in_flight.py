@@ -14,6 +14,7 @@ from typing import Final
 
 import dagster as dg
 
+from sync_pipeline.orchestration.code_servers import unheld_runs
 from sync_pipeline.orchestration.processes import close_run, is_dead
 from sync_pipeline.orchestration.tags import (
     ENTITY_TAG,
@@ -39,11 +40,14 @@ _ENDED: Final = [
     dg.DagsterRunStatus.CANCELED,
 ]
 # Starting takes 2 to 5 s, nearly all of it CPU: many that start at once wait for each other. A run
-# that is closed too early is started again, and would then be closed again. Those that have begun
-# by now made the last one wait too. However many there were, ten minutes are the end; where Dagster
-# watches runs, its start_timeout_seconds is.
-_LONGEST_START_SECONDS: Final = 60.0
+# that is closed too early is started again, and would then be closed again: those that have begun
+# by now, or were closed, made the last one wait too. However many there were, ten minutes are the
+# end; where Dagster watches runs, its start_timeout_seconds is.
+_LONGEST_START_SECONDS: Final = 30.0
 _LONGER_PER_OTHER_SECONDS: Final = 15.0
+# From a launch until the code server has a process for the run: milliseconds, on an idle machine.
+_LONGEST_UNHELD_SECONDS: Final = 15.0
+_LONGER_UNHELD_PER_OTHER_SECONDS: Final = 5.0
 _LONGEST_PATIENCE_SECONDS: Final = 600.0
 _LONGEST_LAUNCH_SECONDS: Final = 120.0
 # On top of a lease that ran out.
@@ -166,20 +170,39 @@ def _death(run: SeenRun, lives: Sequence[Life], others: Collection[str]) -> str 
 
 
 def unfinished_runs(instance: dg.DagsterInstance, now: datetime) -> list[SeenRun]:
-    """Every run that has not ended; in one query, or two when a start takes long."""
+    """Every run that has not ended; in one query, and another when a start takes long.
+
+    The code servers of such starts are asked, too, whether they have a process for them.
+    """
     records = instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED))
     runs = [_seen(record, now) for record in records]
     longest = max((run.age_seconds for run in runs if run.is_starting), default=0.0)
-    if longest <= _LONGEST_START_SECONDS:
+    if longest <= _LONGEST_UNHELD_SECONDS:
         return runs
-    patience_seconds = patience_with(_starts_within(instance, runs, now, longest))
-    return [replace(run, patience_seconds=patience_seconds) for run in runs]
+    starts = _starts_within(instance, runs, now, longest)
+    late = {
+        run.run_id for run in runs if run.is_starting and run.age_seconds > _LONGEST_UNHELD_SECONDS
+    }
+    launched = [record.dagster_run for record in records if record.dagster_run.run_id in late]
+    unheld = unheld_runs(instance, launched)
+    return [
+        replace(run, patience_seconds=patience_with(starts, is_held=run.run_id not in unheld))
+        for run in runs
+    ]
 
 
-def patience_with(starts: int) -> float:
-    """How long each of so many runs may take to begin. Pure."""
-    patience_seconds = _LONGEST_START_SECONDS + _LONGER_PER_OTHER_SECONDS * max(starts - 1, 0)
-    return min(patience_seconds, _LONGEST_PATIENCE_SECONDS)
+def patience_with(starts: int, *, is_held: bool = True) -> float:
+    """How long each of so many runs may take to begin. Pure.
+
+    Args:
+        is_held: its code server has a process for it, or nobody can tell.
+    """
+    own_seconds, per_other_seconds = (
+        (_LONGEST_START_SECONDS, _LONGER_PER_OTHER_SECONDS)
+        if is_held
+        else (_LONGEST_UNHELD_SECONDS, _LONGER_UNHELD_PER_OTHER_SECONDS)
+    )
+    return min(own_seconds + per_other_seconds * max(starts - 1, 0), _LONGEST_PATIENCE_SECONDS)
 
 
 def _starts_within(

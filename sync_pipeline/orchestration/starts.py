@@ -38,14 +38,14 @@ def run_request(start: Start, now: datetime) -> dg.RunRequest:
     """The run that goes on with a queue.
 
     Its key is the same for one cause: the queue, how often it was begun, when an operator acted on
-    it last, and the minute; so a tick that is repeated starts nothing twice, a run that a pause
-    refused is followed by another as soon as the queue is resumed, and one that died before it
-    began, in the next minute.
+    it last, and the quarter of the minute; so a tick that is repeated starts nothing twice, a run
+    that a pause refused is followed by another as soon as the queue is resumed, and one that died
+    before it began, in the next quarter.
     """
     entity = entity_of(start.system, start.entity)
     return dg.RunRequest(
         run_key=f"{start.queue_id} {start.process_count} {start.updated_at.timestamp():.6f} "
-        f"{now:%Y-%m-%dT%H:%M}",
+        f"{_quarter(now)}",
         job_name=job_name(entity.name),
         partition_key=start.connection,
         run_config=None if start.is_change else run_config(entity, {"queue_id": start.queue_id}),
@@ -68,8 +68,8 @@ def whole_request(
 ) -> dg.RunRequest:
     """The one run that begins all that a connection has in an orchestration.
 
-    Its key is the same for one minute: one that died before it began any queue is followed by
-    another; whatever was begun goes on alone.
+    Its key is the same for a quarter of a minute: one that died before it began any queue is
+    followed by another; whatever was begun goes on alone.
 
     Args:
         items: those of the connection that wait for no person. One without a queue is left out
@@ -82,7 +82,7 @@ def whole_request(
     ]
     return dg.RunRequest(
         run_key=f"{orchestration.id} {start.connection} {start.updated_at.timestamp():.6f} "
-        f"{now:%Y-%m-%dT%H:%M}",
+        f"{_quarter(now)}",
         job_name=SYNC_ALL,
         partition_key=start.connection,
         asset_selection=assets_of(known),
@@ -97,6 +97,10 @@ def missing_partitions(
     known: AbstractSet[str] = set(instance.get_dynamic_partitions(str(CONNECTIONS.name)))
     missing = sorted(set(names) - known)
     return [CONNECTIONS.build_add_request(missing)] if missing else []
+
+
+def _quarter(now: datetime) -> str:
+    return f"{now:%Y-%m-%dT%H:%M}:{now.second // 15 * 15:02d}"
 
 
 @cache

@@ -24,6 +24,7 @@ from sync_pipeline.sources.connections import Connection
 from sync_pipeline_tests.end_to_end.stack import Stack
 from sync_pipeline_tests.factories import Record, customer, make_connection, order, store
 
+_USUAL_START_SECONDS = 12
 _EXACT = """
     SELECT s.queue_no, s.state, s.total_count, s.done_count, s.is_action_required,
            a.audited, a.lines, a.read, a.enqueued, a.finished, a.by_hand
@@ -185,6 +186,19 @@ def strike(stack: Stack, part: str, dice: random.Random) -> bool:
         return stack.kill_run(dice.choice)
     stack.kill(part)
     return True
+
+
+def started(stack: Stack) -> Stack:
+    """Its code server and daemon run: started now, if they were not."""
+    for name in ("code", "daemon"):
+        if not stack.is_started(name):
+            stack.start(name)
+    return stack
+
+
+def recovered_seconds(stack: Stack) -> float:
+    """A minute, as promised, on a machine that starts code server and daemon in the usual time."""
+    return 60 * max(1, stack.start_seconds / _USUAL_START_SECONDS)
 
 
 def configured_limits(stack: Stack) -> dict[str, int]:

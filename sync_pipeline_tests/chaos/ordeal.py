@@ -7,6 +7,7 @@ Does not: the processes (end_to_end/stack.py), what must hold at the end (fleet.
 import random
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -29,7 +30,7 @@ _SIGNS = """
 
 @dataclass
 class Strike:
-    """One kill, and the queues that were worked then and that nobody has worked since."""
+    """One kill, and the queues that were open then and that nobody has worked since."""
 
     part: str
     at: datetime
@@ -39,33 +40,29 @@ class Strike:
 
 @dataclass
 class Recovery:
-    """How long it takes after each kill until every queue that was worked is again, or finished.
+    """How long it takes after each kill until every open queue is worked, or finished.
 
     A process that works on a queue renews its lease every few seconds: a renewal after the kill is
     the sign. Kills that follow lengthen it, as they would.
 
     Attributes:
-        unfinished: the queues that are open, as of the last look.
-        unseen: those of them that nobody has worked yet.
+        unfinished: the queues that are open, as of the last look; their run may be starting.
     """
 
     strikes: list[Strike] = field(default_factory=list)
     unfinished: set[int] = field(default_factory=set)
-    unseen: set[int] = field(default_factory=set)
 
     def struck(self, part: str) -> None:
-        self.strikes.append(Strike(part, datetime.now(UTC), self.unfinished - self.unseen))
+        self.strikes.append(Strike(part, datetime.now(UTC), set(self.unfinished)))
 
     @property
     def is_over(self) -> bool:
-        """Some queue is worked, and every one that was worked before a kill is again."""
-        is_worked = bool(self.unfinished - self.unseen)
-        return is_worked and not any(one.waiting for one in self.strikes)
+        """Every queue that was open at a kill has been worked since."""
+        return not any(one.waiting for one in self.strikes)
 
     def look(self, signs: list[dict[str, Any]]) -> None:
         """Take in how the unfinished queues stand."""
         self.unfinished = {sign["queue_no"] for sign in signs}
-        self.unseen = {sign["queue_no"] for sign in signs if sign["seen_at"] is None}
         seen_at = {sign["queue_no"]: sign["seen_at"] for sign in signs}
         now = datetime.now(UTC)
         for one in self.strikes:
@@ -83,6 +80,12 @@ class Recovery:
         for one in self.strikes:
             slowest[one.part] = max(slowest.get(one.part, 0.0), round(one.seconds, 1))
         return slowest
+
+
+def signs_of_work(stack: Stack, shops: Sequence[Shop]) -> list[dict[str, Any]]:
+    """The unfinished queues of shops, and when a process showed last that it works on each."""
+    names = [shop.name for shop in shops]
+    return everywhere(stack.database, _SIGNS, shops=names, lease_seconds=LEASE_SECONDS)
 
 
 class Ordeal:
@@ -124,7 +127,7 @@ class Ordeal:
         deadline = time.monotonic() + patience_seconds
         while time.monotonic() < deadline:
             self._stack.tend()
-            signs = patiently(self._signs)
+            signs = patiently(lambda: signs_of_work(self._stack, self._shops))
             if signs is not None:
                 self.recovery.look(signs)
                 if not signs and self.is_enough:
@@ -133,10 +136,6 @@ class Ordeal:
             self._kill_next()
             time.sleep(0.1)
         raise NotInTimeError(f"after {self.killed}\n{self._stack.printed()}")
-
-    def _signs(self) -> list[dict[str, Any]]:
-        names = [shop.name for shop in self._shops]
-        return everywhere(self._stack.database, _SIGNS, shops=names, lease_seconds=LEASE_SECONDS)
 
     def _open_next(self, unfinished_names: set[str]) -> None:
         for shop in self._shops:

@@ -13,6 +13,7 @@ import pytest
 from dagster_graphql import DagsterGraphQLClient
 
 from sync_pipeline.demo import DemoServer
+from sync_pipeline.orchestration.code_servers import unheld_runs
 from sync_pipeline.orchestration.execution import LOCATION
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.embedded import _binaries
@@ -39,6 +40,7 @@ CUSTOMERS = 40
 FILLED_LINES = 1_000_000 if IS_FULL else 100_000
 PROCESSES = ("metrics", "daemon", "web", "code")
 JOB = {"repository_location_name": LOCATION, "repository_name": "__repository__"}
+BEGUN = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])
 LOCATIONS = """{ workspaceOrError { ... on Workspace { locationEntries {
     name locationOrLoadError { __typename } } } } }"""
 SENSORS = """{ sensorsOrError(repositorySelector: {
@@ -130,6 +132,8 @@ class TestProcesses:
 
         stack.wait_until(lambda: stack.instance.get_run_by_id(run_id).is_finished, "the run ends")
         assert stack.failures() == []
+        run = stack.instance.get_run_by_id(run_id)
+        stack.wait_until(lambda: unheld_runs(stack.instance, [run]), "no process is held for it")
         assert client.get_run_status(run_id) == dg.DagsterRunStatus.SUCCESS
         assert latest(stack) == ("done", CUSTOMERS)
 
@@ -141,6 +145,8 @@ class TestProcesses:
         opened = stack.command("sync", "shop", "--entity", "customers", "--no-wait")
 
         assert opened.returncode == 0, opened.stderr
+        (begun,) = stack.wait_until(lambda: stack.instance.get_runs(BEGUN), "its run has begun")
+        assert unheld_runs(stack.instance, [begun]) == set()
         stack.wait_until(lambda: latest(stack) == ("done", 1), "the one changed line is applied")
 
     def test_given_the_exporter_then_it_tells_of_the_daemon(self, stack: Stack):
@@ -159,8 +165,11 @@ class TestProcesses:
         assert codes == dict.fromkeys(PROCESSES, 0)
         # multiprocessing's tracker of resources ends a moment after the process it tracks for.
         stack.wait_until(lambda: stack.processes() == {}, "no process is left", 10)
-        before, mark, after = stack.printed(last_characters=100_000).partition("Traceback")
-        assert not mark, before[-1000:] + mark + after[:4000]
+        for log in stack.directory.glob("*.log"):
+            # A round of sensors may begin while Dagster closes its workspace (1.13.27).
+            lived, _, _ = log.read_text().partition("Received interrupt")
+            before, mark, after = lived.partition("Traceback")
+            assert not mark, before[-1000:] + mark + after[:4000]
 
 
 def test_given_a_filled_database_when_rolled_back_then_it_is_quick_and_customers_stay(

@@ -52,8 +52,8 @@ class TestInFlight:
             ({"status": QUEUED, "has_worker": False}, True),
             ({"status": NOT_STARTED, "has_worker": False, "age_seconds": 119}, True),
             ({"status": NOT_STARTED, "has_worker": False, "age_seconds": 121}, False),
-            ({"status": STARTING, "has_worker": False, "age_seconds": 59}, True),
-            ({"status": STARTING, "has_worker": False, "age_seconds": 61}, False),
+            ({"status": STARTING, "has_worker": False, "age_seconds": 29}, True),
+            ({"status": STARTING, "has_worker": False, "age_seconds": 31}, False),
             ({"status": STARTED, "has_worker": False, "age_seconds": 1}, True),
             # Its work shows with the queue from here on.
             ({"status": STARTED, "has_worker": True, "age_seconds": 1}, False),
@@ -63,7 +63,15 @@ class TestInFlight:
         assert queues_in_flight([seen(**changes)]) == ({"q1"} if is_ahead else set())
 
     def test_given_many_that_start_at_once_then_each_has_longer(self):
-        assert [patience_with(starts) for starts in (0, 1, 2, 10)] == [60, 60, 75, 195]
+        assert [patience_with(starts) for starts in (0, 1, 2, 10)] == [30, 30, 45, 165]
+
+    def test_given_a_start_that_its_server_has_no_process_for_then_it_has_less(self):
+        assert [patience_with(starts, is_held=False) for starts in (0, 1, 2, 10)] == [
+            15,
+            15,
+            20,
+            60,
+        ]
 
     def test_given_any_number_that_start_then_there_is_an_end_to_patience(self):
         assert patience_with(10_000) == 600
@@ -93,8 +101,8 @@ class TestRunsToClose:
     @pytest.mark.parametrize(
         ("changes", "reason"),
         [
-            ({"status": STARTING, "age_seconds": 59}, None),
-            ({"status": STARTING, "age_seconds": 61}, NEVER_BEGAN),
+            ({"status": STARTING, "age_seconds": 29}, None),
+            ({"status": STARTING, "age_seconds": 31}, NEVER_BEGAN),
             ({"status": NOT_STARTED, "age_seconds": 121}, NEVER_BEGAN),
             ({"status": STARTED, "age_seconds": 61}, NEVER_BEGAN),
             ({"status": QUEUED, "age_seconds": 9999}, None),

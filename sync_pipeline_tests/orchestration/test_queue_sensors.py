@@ -1,5 +1,5 @@
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
@@ -288,19 +288,22 @@ class TestOneRunForOneCause:
 
         assert ticks(own_instance, database)["pending"] == []
 
-    def test_given_the_same_minute_then_the_key_is_the_same_until_the_queue_was_begun(
-        self, own_instance, database
+    def test_given_a_quarter_of_a_minute_then_the_key_is_the_same_until_the_queue_was_begun(
+        self, database
     ):
-        connection = make_connection(database)
-        queue, _ = open_queue(database, connection, "customers", settings=QueueSettings())
+        queue = make_queue(database, make_connection(database))
+        now = datetime(2026, 11, 22, 3, 7, 15, tzinfo=UTC)
 
-        first, again = (tick("pending", own_instance, database) for _ in range(2))
+        def key(at):
+            (row,) = needing_attention(database, ["customers"])
+            (start,) = queues_to_start([row], set(), datetime.now(UTC), 1)
+            return run_request(start, at).run_key
+
+        first = key(now)
+        assert key(now + timedelta(seconds=14)) == first
+        assert key(now + timedelta(seconds=15)) != first
         begin(database, queue, run_id=None)
-        later = tick("retry", own_instance, database)
-
-        keys = [one.run_requests[0].run_key for one in (first, again, later)]
-        assert keys[0].rsplit(":", 1)[0] == keys[1].rsplit(":", 1)[0]
-        assert keys[2].split()[1] == "1"
+        assert key(now) != first
 
     def test_given_a_pause_that_refused_the_run_when_resumed_then_another_starts_at_once(
         self, own_instance, database

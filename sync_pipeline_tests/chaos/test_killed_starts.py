@@ -1,0 +1,76 @@
+"""A run that is killed while it starts, alone or with those who would notice.
+
+It holds no lease and has not named its process: nothing of ours tells that it is gone.
+"""
+
+import random
+import time
+from collections.abc import Iterator
+
+import dagster as dg
+import pytest
+
+from sync_pipeline_tests.chaos.fleet import (
+    assert_exactly_once,
+    patiently,
+    recovered_seconds,
+    served_shops,
+    started,
+    status_of,
+    strike,
+)
+from sync_pipeline_tests.chaos.ordeal import Recovery, signs_of_work
+from sync_pipeline_tests.chaos.processes import IS_FULL, note
+from sync_pipeline_tests.end_to_end.installing import ON_A_SERVER_OF_ITS_OWN, installed_stack
+from sync_pipeline_tests.end_to_end.stack import Stack
+
+LONGEST_START_SECONDS = 4.0
+STARTING = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTING])
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with installed_stack(tmp_path_factory.mktemp("starts")) as stack:
+        yield started(stack)
+
+
+@pytest.mark.chaos
+@pytest.mark.skipif(not IS_FULL, reason="of seconds, which only an idle machine can show")
+@ON_A_SERVER_OF_ITS_OWN
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    "parts",
+    [["run"], ["daemon", "run"], ["code", "run"], ["code", "daemon", "run"], ["postgres"]],
+    ids=" and ".join,
+)
+def test_given_a_start_that_is_killed_then_its_sync_is_worked_within_a_minute(
+    stack: Stack, parts: list[str]
+):
+    prefix = "-".join(["struck", *parts])
+    with served_shops(stack.database, ["acme"], 400, prefix=prefix) as (shop,):
+        queue, recovery = shop.open(stack.database), Recovery()
+
+        def is_starting() -> bool:
+            return bool(stack.instance.get_runs(STARTING) and stack.run_workers())
+
+        def is_worked() -> bool:
+            stack.tend()
+            if (signs := patiently(lambda: signs_of_work(stack, [shop]))) is not None:
+                recovery.look(signs)
+            return recovery.is_over
+
+        stack.wait_until(is_starting, "its run starts")
+        # Anywhere from the first instant of its process to its first step.
+        time.sleep(random.uniform(0, LONGEST_START_SECONDS))
+        recovery.look(signs_of_work(stack, [shop]))
+        for part in parts:
+            assert strike(stack, part, random.Random())
+        recovery.struck(" and ".join(parts))
+        stack.wait_until(is_worked, "it is worked", 600)
+        stack.wait_until(
+            lambda: status_of(stack.database, queue)["stage"] == "finished", "it is over"
+        )
+
+        note(f"worked again after, s: {recovery.slowest()}")
+        assert_exactly_once(stack.database, [shop])
+        assert 0 < max(recovery.slowest().values()) < recovered_seconds(stack)
