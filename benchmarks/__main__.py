@@ -14,6 +14,7 @@ from rich.console import Console
 
 from benchmarks import (
     calls,
+    deciding,
     flatness,
     memory,
     old_design,
@@ -113,6 +114,7 @@ SUBJECTS: dict[str, Run] = {
     "progress": lambda server, sizes: progress.run(server, lines=sizes.progress_lines),
     "preview": lambda server, sizes: previewing.run(server, records=max(sizes.flat_lines)),
     "undo": lambda server, sizes: undo.run(server, records=max(sizes.flat_lines)),
+    "deciding": lambda server, sizes: deciding.run(server, records=max(sizes.flat_lines)),
     "proof": lambda server, sizes: proof.run(
         server, sizes=(sizes.flat_lines[0], sizes.flat_lines[-1]), rounds=1
     ),

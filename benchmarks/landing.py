@@ -20,10 +20,11 @@ from sync_pipeline.entities import Entity
 from sync_pipeline.entities.woocommerce_customers import CUSTOMERS
 from sync_pipeline.entities.woocommerce_orders import ORDERS
 from sync_pipeline.postgres.statements import statement
+from sync_pipeline.queue.filters import Filters
 from sync_pipeline.queue.opening import open_queue
 from sync_pipeline.queue.queues import Queue, begin
 from sync_pipeline.settings import QueueSettings
-from sync_pipeline.sources.connections import connect
+from sync_pipeline.sources.connections import connect, find_connection
 
 ORGANIZATION = "bench"
 QUEUE_NO = 1
@@ -74,6 +75,38 @@ def fresh_queue(
     )
     queue, _ = open_queue(bench.database, connection, entity.name, settings=settings)
     begin(bench.database, queue, run_id=None)
+    end_extract(bench, queue, lines)
+    return queue
+
+
+def land_again(
+    bench: Bench, lines: int, body: str, *, of: int, filters: Filters | None = None
+) -> Queue:
+    """A further queue whose extract landed the pages of an earlier one, with other contents.
+
+    Args:
+        body: SQL over a page of it: what its page holds instead.
+        of: number of the earlier queue.
+    """
+    connection = find_connection(bench.database, "bench")
+    queue, _ = open_queue(
+        bench.database,
+        connection,
+        CUSTOMERS.name,
+        settings=QueueSettings(),
+        filters=filters or Filters(),
+    )
+    begin(bench.database, queue, run_id=None)
+    bench.connection.execute(
+        f"""
+        INSERT INTO sync_page (queue_no, listing, first_offset, record_limit, org_id, n_records,
+            total, body, elapsed_ms)
+        SELECT %s, listing, first_offset, record_limit, org_id, n_records, total, {body},
+            elapsed_ms
+        FROM sync_page WHERE queue_no = %s
+        """.encode(),
+        [queue.queue_no, of],
+    )
     end_extract(bench, queue, lines)
     return queue
 

@@ -4,12 +4,9 @@ Belongs here: the target for memory, of customers and orders. Does not: the data
 store's is in its own process.
 """
 
-import json
-import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
+from benchmarks.apart import run_apart
 from benchmarks.landing import ORDERS_PER_CUSTOMER
 from benchmarks.measure import Figure, Subject, Target
 from benchmarks.one_sync import connect_store
@@ -19,8 +16,6 @@ from benchmarks.throwaway import Server, open_bench
 from sync_pipeline.entities import Entity
 from sync_pipeline.entities.woocommerce_customers import CUSTOMERS
 from sync_pipeline.entities.woocommerce_orders import ORDERS
-
-_ROOT = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True)
@@ -57,14 +52,7 @@ def sync_apart(server: Server, records: int, entity: Entity = CUSTOMERS) -> Said
         if is_orders:
             connect_store(bench.database, store.url)
             fill_referenced(bench.connection, orders)
-        ended = subprocess.run(
-            [sys.executable, "-m", "benchmarks.one_sync", bench.url, store.url, entity.name],
-            cwd=_ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-    said = json.loads(ended.stdout)
+        said = run_apart("benchmarks.one_sync", bench.url, store.url, entity.name)
     if said["applied"] != records:
         raise RuntimeError(f"{records} {entity.name} expected: {said}")
     return Said(float(said["peak_mb"]), said["seconds"])

@@ -9,12 +9,11 @@ Belongs here: the subject, and that process. Does not: reading a store, which bo
 """
 
 import json
-import subprocess
 import sys
 import time
-from pathlib import Path
 
-from benchmarks.landing import QUEUE_NO, end_extract, fresh_queue, land_pages
+from benchmarks.apart import run_apart
+from benchmarks.landing import QUEUE_NO, fresh_queue, land_again, land_pages
 from benchmarks.measure import Figure, Rounds, Subject, Target, timed
 from benchmarks.one_sync import peak_bytes
 from benchmarks.throwaway import Bench, Server, open_bench, settings_for
@@ -23,22 +22,13 @@ from sync_pipeline.entities.woocommerce_customers import CUSTOMERS
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.queue.differences import all_differences, counts_of
 from sync_pipeline.queue.filters import Filters
-from sync_pipeline.queue.opening import open_queue
-from sync_pipeline.queue.queues import Queue, begin, find_queue
+from sync_pipeline.queue.queues import Queue, find_queue
 from sync_pipeline.settings import QueueSettings
-from sync_pipeline.sources.connections import find_connection
 from sync_pipeline.stages.enqueue import enqueue
 from sync_pipeline.stages.upsert import upsert
 
-_ROOT = Path(__file__).parent.parent
 # One record of each page of a hundred.
 _CHANGE = "jsonb_set(body, '{0,first_name}', '\"Changed\"')"
-_COPY = """
-    INSERT INTO sync_page (queue_no, listing, first_offset, record_limit, org_id, n_records, total,
-        body, elapsed_ms)
-    SELECT {}, listing, first_offset, record_limit, org_id, n_records, total, {}, elapsed_ms
-    FROM sync_page WHERE queue_no = {}
-"""
 
 
 def run(server: Server, *, records: int) -> Subject:
@@ -50,8 +40,8 @@ def run(server: Server, *, records: int) -> Subject:
         enqueue(bench.database, first, CUSTOMERS)
         upsert(bench.database, first, CUSTOMERS, QueueSettings())
         bench.connection.execute("VACUUM ANALYZE customer, sync_record")
-        unchanged = _landed(bench, records, Filters(), "body")
-        preview = _landed(bench, records, Filters(preview=True), _CHANGE)
+        unchanged = land_again(bench, records, "body", of=QUEUE_NO)
+        preview = land_again(bench, records, _CHANGE, of=QUEUE_NO, filters=Filters(preview=True))
         bench.settle()
         with timed(measured, "sync", bench.cpu):
             enqueue(bench.database, unchanged, CUSTOMERS)
@@ -79,27 +69,8 @@ def run(server: Server, *, records: int) -> Subject:
     )
 
 
-def _landed(bench: Bench, records: int, filters: Filters, body: str) -> Queue:
-    """A queue whose extract landed the first one's pages."""
-    connection = find_connection(bench.database, "bench")
-    queue, _ = open_queue(
-        bench.database, connection, CUSTOMERS.name, settings=QueueSettings(), filters=filters
-    )
-    begin(bench.database, queue, run_id=None)
-    bench.connection.execute(_COPY.format(queue.queue_no, body, QUEUE_NO).encode())
-    end_extract(bench, queue, records)
-    return queue
-
-
 def _apart(bench: Bench, preview: Queue, records: int) -> dict[str, float]:
-    ended = subprocess.run(
-        [sys.executable, "-m", "benchmarks.previewing", bench.url, str(preview.id)],
-        cwd=_ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    said: dict[str, float] = json.loads(ended.stdout)
+    said = run_apart("benchmarks.previewing", bench.url, str(preview.id))
     changed = -(-records // 100)
     if (said["updated"], said["shown"], said["unchanged"]) != (
         changed,

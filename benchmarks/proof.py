@@ -8,12 +8,11 @@ Belongs here: the subject, and that process. Does not: what is compared (stages/
 """
 
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
+from benchmarks.apart import run_apart
 from benchmarks.landing import fresh_queue, land_pages
 from benchmarks.measure import Figure, Rounds, Subject, Target, timed
 from benchmarks.one_sync import peak_bytes
@@ -28,7 +27,6 @@ from sync_pipeline.stages.reconcile import reconcile
 from sync_pipeline.stages.upsert import upsert
 from sync_pipeline.stages.verification import Proof, verify
 
-_ROOT = Path(__file__).parent.parent
 _EDITED = 100
 _COUNT = "SELECT count(*) FROM sync_record AS r JOIN customer AS t ON t.id = r.local_id"
 _EDIT = """
@@ -105,14 +103,7 @@ def _sync(bench: Bench, records: int, measured: Rounds) -> None:
 
 
 def _verify_apart(bench: Bench, records: int) -> dict[str, float]:
-    ended = subprocess.run(
-        [sys.executable, "-m", "benchmarks.proof", bench.url],
-        cwd=_ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    said: dict[str, float] = json.loads(ended.stdout)
+    said = run_apart("benchmarks.proof", bench.url)
     if (said["records"], said["drifted"]) != (records, min(_EDITED, records)):
         raise WrongResultError(f"{records} records expected, {_EDITED} edited: {said}")
     return said

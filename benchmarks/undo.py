@@ -10,39 +10,30 @@ Belongs here: the subject, and that process. Does not: whether the result is rig
 """
 
 import json
-import subprocess
 import sys
 import time
-from pathlib import Path
 
-from benchmarks.landing import QUEUE_NO, end_extract, fresh_queue, land_pages
+from benchmarks.apart import run_apart
+from benchmarks.landing import QUEUE_NO, fresh_queue, land_again, land_pages
 from benchmarks.measure import Figure, Subject, Target
 from benchmarks.one_sync import peak_bytes
 from benchmarks.throwaway import Bench, Server, open_bench, settings_for
 from benchmarks.upsert import WrongResultError
 from sync_pipeline.entities.woocommerce_customers import CUSTOMERS
 from sync_pipeline.postgres.database import Database
-from sync_pipeline.queue.opening import open_queue
-from sync_pipeline.queue.queues import Queue, begin, find_queue, queue_status
+from sync_pipeline.queue.queues import Queue, find_queue, queue_status
 from sync_pipeline.queue.revert_preview import preview_revert
 from sync_pipeline.queue.reverting import revert
 from sync_pipeline.settings import QueueSettings
-from sync_pipeline.sources.connections import find_connection
 from sync_pipeline.stages.enqueue import enqueue
 from sync_pipeline.stages.upsert import upsert
 
-_ROOT = Path(__file__).parent.parent
 _PARKED = 999
 _PARK = "UPDATE sync_page SET queue_no = {} WHERE first_offset >= {}"
 _UNPARK = "UPDATE sync_page SET queue_no = {} WHERE queue_no = {}"
-_CHANGED = """
-    INSERT INTO sync_page (queue_no, listing, first_offset, record_limit, org_id, n_records, total,
-        body, elapsed_ms)
-    SELECT {}, listing, first_offset, record_limit, org_id, n_records, total, (
-        SELECT jsonb_agg(item || '{{"first_name": "Changed"}}')
-        FROM jsonb_array_elements(body) AS item), elapsed_ms
-    FROM sync_page WHERE queue_no = {}
-"""
+_CHANGED = """(
+    SELECT jsonb_agg(item || '{"first_name": "Changed"}')
+    FROM jsonb_array_elements(body) AS item)"""
 
 
 def run(server: Server, *, records: int) -> Subject:
@@ -81,24 +72,13 @@ def _sync(bench: Bench, queue: Queue) -> None:
 
 def _second(bench: Bench, records: int) -> Queue:
     """A queue over all pages, of which the first half is changed."""
-    connection = find_connection(bench.database, "bench")
-    queue, _ = open_queue(bench.database, connection, CUSTOMERS.name, settings=QueueSettings())
-    begin(bench.database, queue, run_id=None)
-    bench.connection.execute(_CHANGED.format(queue.queue_no, QUEUE_NO).encode())
+    queue = land_again(bench, records, _CHANGED, of=QUEUE_NO)
     bench.connection.execute(_UNPARK.format(queue.queue_no, _PARKED).encode())
-    end_extract(bench, queue, records)
     return queue
 
 
 def _apart(bench: Bench, queue: Queue, records: int) -> dict[str, float]:
-    ended = subprocess.run(
-        [sys.executable, "-m", "benchmarks.undo", bench.url, str(queue.id)],
-        cwd=_ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    said: dict[str, float] = json.loads(ended.stdout)
+    said = run_apart("benchmarks.undo", bench.url, str(queue.id))
     half = records // 2
     if (said["shown"], said["updated"], said["removed"]) != (records, half, records - half):
         raise WrongResultError(f"{half} of {records} records were changed: {said}")

@@ -4,6 +4,7 @@ import pytest
 
 from benchmarks import (
     calls,
+    deciding,
     flatness,
     memory,
     old_design,
@@ -13,6 +14,7 @@ from benchmarks import (
     proof,
     purge,
     tuning,
+    undo,
     upsert,
 )
 from benchmarks.throwaway import Server
@@ -101,6 +103,20 @@ class TestProgress:
 class TestPreview:
     def test_given_one_per_cent_changed_when_previewed_apart_then_memory_is_judged(self, server):
         subject = previewing.run(server, records=200)
+
+        assert [figure.is_met for figure in subject.figures if figure.target] == [True]
+
+
+class TestDeciding:
+    def test_given_conflicts_when_decided_apart_then_memory_is_judged(self, server):
+        subject = deciding.run(server, records=120)
+
+        assert [figure.is_met for figure in subject.figures if figure.target] == [True]
+
+
+class TestUndo:
+    def test_given_a_sync_when_taken_back_apart_then_memory_is_judged(self, server):
+        subject = undo.run(server, records=200)
 
         assert [figure.is_met for figure in subject.figures if figure.target] == [True]
 
