@@ -1,11 +1,12 @@
 -- Give the failed lines of a queue their tries back, and open it again where it was finished.
 -- Caller: queue.actions.retry, after actions/hold.sql.
 -- Index: sync_line_written_idx, sync_record_pkey, sync_batch_lines_idx, sync_batch_pkey,
---   sync_line_pkey, sync_page_pkey, sync_queue_pkey, sync_queue_open_idx (unique: another open
+--   sync_line_pkey, sync_page_pkey, sync_queue_pkey, sync_conflict_record_idx, sync_queue_open_idx (unique: another open
 --   queue is refused).
 -- Why a new pass: lines that were never written follow their batch in pass 1 and are done in later
 --   ones. Why attempt starts at the passes so far: the difference counts claims that came to nothing.
--- Why superseded: a later sync has applied newer content of the record; ours would undo it.
+-- Why superseded: a later sync has applied newer content of the record, or met it and failed;
+--   ours would undo it, or be asked about in its place.
 -- Why the code is cleared: a record that the store could not serve is read again (refetch) while its
 --   line has none.
 WITH failed AS MATERIALIZED (
@@ -15,6 +16,11 @@ WITH failed AS MATERIALIZED (
             SELECT FROM sync_record AS r
             WHERE r.connection_id = %(connection_id)s AND r.entity = %(entity)s
               AND r.external_id = l.external_id AND r.applied_queue_no > %(queue_no)s
+        ) OR EXISTS (
+            SELECT FROM sync_conflict AS c
+            WHERE c.connection_id = %(connection_id)s AND c.entity = %(entity)s
+              AND c.external_id = l.external_id AND c.state <> 'resolved'
+              AND c.queue_no > %(queue_no)s AND NOT c.details ? 'change'
         ) AS is_superseded
     FROM sync_line AS l
     WHERE l.queue_no = %(queue_no)s AND l.state IS NOT NULL AND l.state = 'failed'
@@ -25,7 +31,7 @@ written AS (
         error_count = 0,
         error_code = CASE WHEN failed.is_superseded THEN 'queue.superseded' END,
         error_message = CASE WHEN failed.is_superseded
-                             THEN 'a later sync applied the record' END
+                             THEN 'a later sync met the record' END
     FROM failed
     WHERE l.queue_no = %(queue_no)s AND l.line_no = failed.line_no
 ),
@@ -58,7 +64,7 @@ opened AS (
 audited AS (
     INSERT INTO sync_activity (queue_no, line_no, org_id, activity_type, status, message, details)
     SELECT %(queue_no)s, line_no, %(org_id)s::sync_org_id, 'record_superseded', 'info',
-        'a later sync applied the record',
+        'a later sync met the record',
         jsonb_build_object('code', 'queue.superseded', 'external_id', external_id)
     FROM failed WHERE is_superseded
 )

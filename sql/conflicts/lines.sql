@@ -29,12 +29,21 @@ WITH made AS (
                 ELSE coalesce(differing.values, '{{}}') END,
             'is_whole', true,
             'base', CASE WHEN decided.is_undo THEN NULL
+                         -- Of a record that was never applied nothing else would be known.
+                         WHEN %(decision)s = 'skip' AND NOT EXISTS (
+                             SELECT FROM sync_record AS r
+                             WHERE r.connection_id = %(connection_id)s AND r.entity = %(entity)s
+                               AND r.external_id = decided.external_id)
+                         THEN nullif(decided.base, 'null')
                          WHEN %(decision)s = 'source' OR NOT decided.is_deletion AND %(decision)s <> 'skip'
                          THEN decided.settles -> 'base' END,
             'content_hash', decided.content_hash,
             'tombstone', CASE WHEN decided.is_deletion AND %(decision)s <> 'skip'
                               THEN decided.change ->> 'tombstone' END,
             'policy', decided.change ->> 'policy',
+            'is_absent', decided.is_deletion AND NOT decided.is_undo AND %(decision)s = 'source',
+            'sets_aside', CASE WHEN decided.is_undo OR decided.is_deletion THEN NULL
+                               WHEN %(decision)s = 'skip' THEN 'skipped' ELSE '' END,
             'conflict_no', decided.conflict_no,
             'conflict_version', decided.version,
             'conflict_ends', CASE %(decision)s WHEN 'skip' THEN 'skipped' ELSE 'resolved' END,
@@ -49,7 +58,7 @@ WITH made AS (
             SELECT chosen.conflict_no, chosen.org_id, chosen.external_id, chosen.version, held.*
             FROM ({chosen}) AS chosen
             CROSS JOIN LATERAL jsonb_to_record(chosen.details) AS held (
-                local_id uuid, action text, ours jsonb, theirs jsonb, merged jsonb, fields jsonb,
+                local_id uuid, action text, base jsonb, ours jsonb, theirs jsonb, merged jsonb, fields jsonb,
                 settles jsonb, change jsonb)
             OFFSET 0
         ) AS c

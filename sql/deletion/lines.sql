@@ -68,6 +68,16 @@ decided AS (
         END ELSE '{{}}' END AS marks
     FROM gone
 ),
+-- The mark is the store's doing; what else somebody put into a list here stays an edit.
+based AS (
+    SELECT decided.*, CASE
+        WHEN decided.is_merged OR decided.base IS NULL OR decided.marks = '{{}}' THEN NULL
+        WHEN %(mark_tag)s::text IS NULL THEN decided.marks
+        ELSE jsonb_build_object(%(mark_column)s::text,
+            coalesce(nullif(decided.base -> %(mark_column)s::text, 'null'), '[]')
+            || to_jsonb(%(mark_tag)s::text)) END AS marked_base
+    FROM decided
+),
 last AS (
     SELECT
         (SELECT coalesce(max(line_no), 0) FROM sync_line WHERE queue_no = %(queue_no)s) AS line_no,
@@ -89,7 +99,7 @@ made AS (
                 ELSE coalesce(decided.base, '{{}}') END,
             'values', CASE WHEN decided.is_merged THEN '{{}}' ELSE decided.marks END,
             'is_whole', false,
-            'base', CASE WHEN decided.is_merged THEN NULL ELSE decided.marks END,
+            'base', decided.marked_base,
             'content_hash', NULL,
             'tombstone', CASE WHEN decided.is_merged THEN 'merged' ELSE decided.answer END,
             'policy', decided.policy,
@@ -102,7 +112,7 @@ made AS (
                     THEN 'gone in the store; the row stays, for a record of another store has it'
                 WHEN decided.answer = 'trashed' THEN 'in the store''s trash'
                 ELSE 'deleted in the store' END))
-    FROM decided CROSS JOIN last
+    FROM based AS decided CROSS JOIN last
     ON CONFLICT (queue_no, external_id) DO NOTHING
     RETURNING line_no
 )

@@ -1,7 +1,7 @@
 -- Records whose row here is gone, or is not what base says: (external_id, is_lost, base, ours).
 -- Used by: proof/drift.sql, proof/count_drift.sql. Composed per entity: its table, its columns and their
---   types (proof/columns.sql), and the object of its columns; a reference that was filled in later is
---   taken as it was (entities/references.py).
+--   types (proof/columns.sql), and the object of its columns; a reference that was filled in later, or let go
+--   of with the row that it named, is taken as it was (entities/references.py).
 -- Index: sync_record_pkey (one range of it), the target's key; each is read once, joined by hash.
 -- Why base becomes typed columns, and not the row an object: 6 us a row, not 18. The object is made of
 --   the rows that differ alone.

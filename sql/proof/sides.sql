@@ -40,7 +40,7 @@ theirs AS (
 ),
 ours AS (
     SELECT r.external_id, r.content_hash, r.tombstoned_at, r.tombstone_reason, r.elsewhere_as,
-        r.applied_at >= %(read_at)s AND r.applied_queue_no <> ALL (%(queue_nos)s::bigint[])
+        r.set_aside, r.applied_at >= %(read_at)s AND r.applied_queue_no <> ALL (%(queue_nos)s::bigint[])
             AS is_later
     FROM sync_record AS r
     WHERE r.connection_id = %(connection_id)s AND r.entity = %(entity)s
@@ -57,7 +57,7 @@ side AS (
         theirs.content_hash AS theirs,
         CASE WHEN ours.tombstoned_at IS NULL THEN ours.content_hash END AS ours,
         theirs.state, ours.content_hash AS known_hash, ours.tombstoned_at, ours.tombstone_reason,
-        ours.elsewhere_as, ours.is_later
+        ours.elsewhere_as, ours.set_aside, ours.is_later
     FROM theirs FULL JOIN ours ON ours.external_id = theirs.external_id
     WHERE theirs.external_id IS NOT NULL
        OR %(is_whole)s AND ours.tombstoned_at IS NULL AND NOT ours.is_later
@@ -69,7 +69,8 @@ SELECT side.external_id, side.theirs, side.ours,
     CASE WHEN side.theirs IS NULL THEN 'extra' WHEN side.ours IS NULL THEN 'missing'
          WHEN side.theirs <> side.ours THEN 'changed' ELSE 'same' END AS kind,
     CASE
-        WHEN side.theirs = side.ours THEN NULL
+        -- Known by what the store has, and our row holds something else.
+        WHEN side.theirs = side.ours THEN side.set_aside
         WHEN side.theirs IS NULL AND side.elsewhere_as IS NOT NULL THEN 'elsewhere'
         WHEN side.theirs IS NULL THEN 'gone'
         WHEN side.state IN ('failed', 'cancelled', 'draft') THEN side.state

@@ -5,6 +5,7 @@
 -- Index: sync_batch_pkey (fence), the key of the lines, the target's key, sync_record_pkey.
 -- Reads payload -> '_change', made by SQL: action (update, keep, delete, create), local_id, expect and
 --   values by column, is_whole, base, content_hash, tombstone ('' takes one away), policy,
+--   sets_aside (what sync_record.set_aside becomes; '' NULL),
 --   conflict_no, conflict_version and conflict_ends (resolved or skipped), by, why.
 -- Why expect: nobody's edit is overwritten that was not seen when the change was made. A field that
 --   is neither what was expected nor what it is to become has moved.
@@ -46,7 +47,7 @@ removed AS (
 remembered AS (
     INSERT INTO sync_record AS record (
         connection_id, entity, external_id, org_id, local_id, content_hash, origin,
-        origin_queue_no, applied_queue_no, base, tombstoned_at, tombstone_reason)
+        origin_queue_no, applied_queue_no, base, tombstoned_at, tombstone_reason, set_aside)
     SELECT %(connection_id)s, %(entity)s, o.external_id, %(org_id)s::sync_org_id, o.local_id,
         coalesce(o.content_hash, o.known_hash, '00000000-0000-0000-0000-000000000000'),
         CASE o.result WHEN 'created' THEN 'created' ELSE 'matched' END, %(queue_no)s, %(queue_no)s,
@@ -57,7 +58,8 @@ remembered AS (
              ELSE coalesce(o.tombstoned_at, now()) END,
         CASE WHEN o.result = 'created' OR o.tombstone = '' THEN NULL
              WHEN o.code IS NOT NULL THEN o.tombstone_reason
-             ELSE coalesce(o.tombstone, o.tombstone_reason) END
+             ELSE coalesce(o.tombstone, o.tombstone_reason) END,
+        nullif(coalesce(o.sets_aside, o.set_aside), '')
     FROM outcome AS o
     WHERE o.code IS NULL OR o.code = 'conflict.data_mismatch' AND o.effect = 'update'
     ORDER BY o.external_id
@@ -65,7 +67,8 @@ remembered AS (
     SET content_hash = EXCLUDED.content_hash, base = EXCLUDED.base,
         local_id = EXCLUDED.local_id, applied_queue_no = EXCLUDED.applied_queue_no,
         applied_at = now(), tombstoned_at = EXCLUDED.tombstoned_at,
-        tombstone_reason = EXCLUDED.tombstone_reason, absence_count = 0, absent_queue_no = NULL
+        tombstone_reason = EXCLUDED.tombstone_reason, absence_count = 0, absent_queue_no = NULL,
+        set_aside = EXCLUDED.set_aside
 ),
 -- Found by number first and then by place, as in complete.sql.
 written AS (
@@ -154,7 +157,7 @@ audited AS (
         jsonb_strip_nulls(jsonb_build_object(
             'external_id', o.external_id, 'by', o.by, 'why', o.why, 'code', o.code,
             'tombstone', CASE WHEN o.code IS NULL OR o.tombstone = '' THEN o.tombstone END))
-            || CASE WHEN o.result <> 'updated' OR o.edited_base IS NULL THEN '{{}}'
+            || CASE WHEN o.result NOT IN ('updated', 'deleted') OR o.edited_base IS NULL THEN '{{}}'
                     ELSE jsonb_build_object('base', o.edited_base) END
     FROM outcome AS o
 ),

@@ -41,7 +41,8 @@ remembered AS (
         origin_queue_no = CASE EXCLUDED.origin WHEN 'created' THEN EXCLUDED.origin_queue_no
                           ELSE record.origin_queue_no END,
         applied_queue_no = EXCLUDED.applied_queue_no, applied_at = now(), base = EXCLUDED.base,
-        tombstoned_at = NULL, tombstone_reason = NULL, absence_count = 0, absent_queue_no = NULL
+        tombstoned_at = NULL, tombstone_reason = NULL, absence_count = 0, absent_queue_no = NULL,
+        set_aside = NULL
 ),
 -- Lines are found by number first and then updated by place: joined directly, the planner may walk
 -- the whole queue and look for each of its lines in the batch.
@@ -122,6 +123,8 @@ settled AS (
     WHERE conflict.connection_id = %(connection_id)s AND conflict.entity = %(entity)s
       AND conflict.external_id = o.external_id AND conflict.state = 'open'
       AND o.result <> 'failed'
+      -- What a later sync met, and could not apply, is newer than this.
+      AND coalesce(conflict.queue_no <= %(queue_no)s, true)
       -- Whether a field of the row gets its former value is still to be said, whatever the store says.
       AND NOT coalesce(
           conflict.details ? 'change' AND conflict.details ->> 'action' = 'update'

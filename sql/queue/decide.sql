@@ -48,7 +48,7 @@ identified AS (
     SELECT
         projected.*, known.local_id AS known_id, match.id AS match_id,
         known.applied_queue_no AS known_queue_no, known.applied_at AS known_applied_at,
-        known.base AS read_base, known.was_tombstone,
+        known.base AS read_base, known.was_tombstone, known.own_id,
         coalesce(known.local_id, match.id) AS target_id,
         row_number() OVER (
             PARTITION BY projected.error_code IS NULL,
@@ -76,6 +76,7 @@ identified AS (
                 ELSE (SELECT t.id FROM {target} AS t WHERE t.id = r.local_id)
             END AS local_id,
             r.applied_queue_no, r.applied_at, r.base,
+            CASE WHEN r.tombstoned_at IS NULL THEN r.local_id END AS own_id,
             CASE WHEN r.tombstoned_at IS NOT NULL THEN r.tombstone_reason END AS was_tombstone
         FROM sync_record AS r
         WHERE r.connection_id = %(connection_id)s AND r.entity = %(entity)s
@@ -145,7 +146,8 @@ ready AS (
     SELECT
         j.*, current.id AS current_id, current.ours,
         CASE WHEN j.refusal IS NULL AND j.target_id IS NULL THEN
-            (%(id_prefix)s::text || lpad(to_hex(j.line_no), 8, '0'))::uuid
+            -- Made again under its own key: what names the row does not dangle.
+            coalesce(j.own_id, (%(id_prefix)s::text || lpad(to_hex(j.line_no), 8, '0'))::uuid)
         END AS new_id,
         CASE WHEN j.refusal IS NULL THEN {theirs} END AS theirs,
         {is_superseded} AS is_superseded,
@@ -162,7 +164,7 @@ ready AS (
     OFFSET 0
 ),
 compared AS (
-    SELECT r.*, coalesce(latest.base, r.read_base) AS base, both_sides.merged,
+    SELECT r.*, former.base, both_sides.merged,
         coalesce(both_sides.disputed, '{{}}') AS disputed,
         coalesce(both_sides.merged, r.theirs) AS final
     FROM ready AS r
@@ -176,14 +178,17 @@ compared AS (
         LIMIT 1
         {row_lock}
     ) AS latest ON true
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN r.known_id IS NULL THEN r.left_base
+                    ELSE coalesce(latest.base, r.read_base) END AS base
+    ) AS former
     LEFT JOIN LATERAL (
         SELECT m.merged, m.disputed
-        FROM sync_merge(CASE WHEN r.known_id IS NULL THEN r.left_base
-                             ELSE coalesce(latest.base, r.read_base) END, r.ours, r.theirs,
+        FROM sync_merge(former.base, r.ours, r.theirs,
             (SELECT policies FROM policy), r.is_newer) AS m
         -- The row was edited here; or it was here before the record came.
         WHERE r.current_id IS NOT NULL AND NOT r.is_superseded AND r.theirs <> r.ours
-          AND (r.known_id IS NULL OR coalesce(latest.base, r.read_base) <> r.ours)
+          AND (r.known_id IS NULL OR former.base <> r.ours)
         -- Else the function runs for every line, and the condition afterwards (300 us a line).
         OFFSET 0
     ) AS both_sides ON true

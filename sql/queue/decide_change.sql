@@ -20,11 +20,13 @@ instruction AS (
             WHERE r.connection_id = %(connection_id)s AND r.entity = %(entity)s
               AND r.external_id = l.external_id AND r.tombstoned_at IS NULL AND r.absence_count = 0)
         THEN jsonb_build_object('action', 'keep', 'local_id', l.payload #> '{{_change,local_id}}',
+            'conflict_no', l.payload #> '{{_change,conflict_no}}',
+            'conflict_version', l.payload #> '{{_change,conflict_version}}',
             'by', 'sync', 'why', 'the store has shown it again since')
         ELSE l.payload -> '_change' END) AS change (
         action text, local_id uuid, expect jsonb, "values" jsonb, is_whole boolean, base jsonb,
         content_hash uuid, tombstone text, policy text, conflict_no bigint,
-        conflict_version integer, conflict_ends text, "by" text, why text)
+        conflict_version integer, conflict_ends text, sets_aside text, "by" text, why text)
     WHERE l.queue_no = %(queue_no)s AND l.line_no BETWEEN %(first_line)s AND %(last_line)s
       AND CASE (SELECT pass FROM batch)
           WHEN 1 THEN l.state IS NULL ELSE coalesce(l.state = 'draft', false) END
@@ -34,8 +36,15 @@ instruction AS (
 current AS (
     SELECT i.*, stands.id AS current_id, stands.ours, stands.contents,
         known.local_id AS known_id, known.base AS known_base, known.content_hash AS known_hash,
-        known.tombstoned_at, known.tombstone_reason, known.absence_count > 0 AS is_absent,
-        i.conflict_no IS NOT NULL AND conflict.version IS NULL AS is_decided_anew
+        known.tombstoned_at, known.tombstone_reason, known.set_aside,
+        known.absence_count > 0 AS is_absent,
+        i.conflict_no IS NOT NULL AND conflict.version IS NULL AS is_decided_anew,
+        -- One e-mail, two shops: whoever lets the record go, the row is the other's, too.
+        i.action = 'delete' AND EXISTS (
+            SELECT FROM sync_record AS other
+            WHERE other.local_id = i.local_id AND other.tombstoned_at IS NULL
+              AND (other.connection_id, other.entity, other.external_id)
+                  <> (%(connection_id)s, %(entity)s, i.external_id)) AS is_shared
     FROM instruction AS i
     LEFT JOIN LATERAL (
         SELECT t.id, {ours} AS ours, to_jsonb(t) AS contents FROM {target} AS t
@@ -44,7 +53,7 @@ current AS (
     ) AS stands ON true
     LEFT JOIN LATERAL (
         SELECT r.local_id, r.base, r.content_hash, r.tombstoned_at, r.tombstone_reason,
-            r.absence_count
+            r.absence_count, r.set_aside
         FROM sync_record AS r
         WHERE r.connection_id = %(connection_id)s AND r.entity = %(entity)s
           AND r.external_id = i.external_id
@@ -73,7 +82,7 @@ compared AS (
             FROM jsonb_object_keys(coalesce(c.expect, '{{}}') || coalesce(c.values, '{{}}')) AS key
             WHERE c.ours ? key
         ) AS each_field
-    ) AS field ON c.current_id IS NOT NULL AND c.action IN ('update', 'delete')
+    ) AS field ON c.current_id IS NOT NULL AND c.action IN ('update', 'delete') AND NOT c.is_shared
     OFFSET 0
 ),
 resulted AS (
@@ -91,6 +100,7 @@ resulted AS (
             WHEN c.is_decided_anew THEN NULL
             WHEN c.action = 'create' THEN 'create'
             WHEN c.action = 'delete' AND c.current_id IS NOT NULL AND c.moved = '{{}}'
+                AND NOT c.is_shared
                 AND coalesce(c.policy, 'keep') <> 'keep' THEN 'delete'
             WHEN c.action = 'update' AND (c.moved = '{{}}' OR c.is_whole IS NOT TRUE)
                 OR c.action = 'delete' AND c.moved = '{{}}' THEN 'update'

@@ -1,5 +1,5 @@
 -- Settle what was disputed about records that a whole, proven reading did not see: they are gone.
--- Caller: stages.reconcile, after compare.sql. Index: sync_conflict_open_idx, sync_page_pkey.
+-- Caller: stages.reconcile, after compare.sql. Index: sync_conflict_open_idx, sync_record_pkey, sync_page_pkey.
 -- Why: a record that failed is known by its conflict alone; a replay would make a row of what the store
 --   does not have any more.
 -- Only what stood open when this queue was opened: a sync beside it may have read later.
@@ -11,6 +11,11 @@ FROM sync_queue AS q
 WHERE q.queue_no = %(queue_no)s
   AND c.connection_id = %(connection_id)s AND c.entity = %(entity)s AND c.state = 'open'
   AND c.updated_at < q.created_at AND NOT c.details ? 'action'
+  -- Of one that was applied and is not retired, absences tell (absence/).
+  AND NOT EXISTS (
+      SELECT FROM sync_record AS r
+      WHERE r.connection_id = c.connection_id AND r.entity = c.entity
+        AND r.external_id = c.external_id AND r.tombstoned_at IS NULL)
   AND NOT coalesce(starts_with(c.external_id, %(guest_prefix)s::text), false)
   AND NOT EXISTS (
       SELECT FROM sync_page AS p CROSS JOIN LATERAL jsonb_array_elements(p.body) AS item

@@ -1,7 +1,7 @@
 -- Name the customer of orders that came before their customer did.
 -- Caller: entities.references.fill_references, at the end of any entity's upsert.
 -- Index: sales_order_unresolved_idx (partial: only orders that name a customer and have none),
---   sync_record_pkey, customer_pkey.
+--   sync_record_pkey, customer_pkey, sync_record_local_idx.
 -- Why FOR UPDATE in the order of keys: batches of orders lock the same rows in that order.
 WITH arrived AS MATERIALIZED (
     SELECT o.id, known.local_id
@@ -15,8 +15,16 @@ WITH arrived AS MATERIALIZED (
       AND o.customer_id IS NULL AND o.customer_external_id IS NOT NULL
     ORDER BY o.id
     FOR NO KEY UPDATE OF o
+),
+-- The record is taken to have what was found for it: else it would pass for an edit here.
+noted AS (
+    UPDATE sync_record AS r
+    SET base = r.base || jsonb_build_object('customer_id', arrived.local_id)
+    FROM arrived
+    WHERE r.local_id = arrived.id AND r.tombstoned_at IS NULL
+      AND r.connection_id = %(connection_id)s AND r.entity = 'orders' AND r.base IS NOT NULL
 )
 UPDATE sales_order AS o
-SET customer_id = arrived.local_id, updated_at = now()
+SET customer_id = arrived.local_id
 FROM arrived
 WHERE o.id = arrived.id

@@ -30,8 +30,16 @@ WITH arrived AS MATERIALIZED (
     JOIN sales_order AS o ON o.id = waiting.id
     ORDER BY o.id
     FOR NO KEY UPDATE OF o
+),
+-- The record is taken to have what was found for it: else it would pass for an edit here.
+noted AS (
+    UPDATE sync_record AS r
+    SET base = r.base || jsonb_build_object('customer_id', arrived.customer_id)
+    FROM arrived
+    WHERE r.local_id = arrived.id AND r.tombstoned_at IS NULL
+      AND r.connection_id = %(connection_id)s AND r.entity = 'orders' AND r.base IS NOT NULL
 )
 UPDATE sales_order AS o
-SET customer_id = arrived.customer_id, updated_at = now()
+SET customer_id = arrived.customer_id
 FROM arrived
 WHERE o.id = arrived.id

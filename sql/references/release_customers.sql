@@ -14,5 +14,5 @@ named AS MATERIALIZED (
     ORDER BY o.id
     FOR NO KEY UPDATE OF o
 )
-UPDATE sales_order AS o SET customer_id = NULL, updated_at = now()
+UPDATE sales_order AS o SET customer_id = NULL
 FROM named WHERE o.id = named.id

@@ -12,5 +12,5 @@ named AS MATERIALIZED (
     ORDER BY v.id
     FOR NO KEY UPDATE OF v
 )
-UPDATE product AS v SET parent_id = NULL, updated_at = now()
+UPDATE product AS v SET parent_id = NULL
 FROM named WHERE v.id = named.id

@@ -4,11 +4,13 @@
 -- created: the row goes into sync_archive, if it still is what was made of the record. updated: the
 --   changed fields get what they held before. deleted: the row comes back whole, or its mark goes.
 -- expect is what the queue left: what somebody changed since is not overwritten (change.sql). Not of
---   late columns, which are filled in here afterwards.
+--   late columns that it left empty, which are filled in here afterwards; nor of those of a row that it
+--   created, whose customer or product an undo may have removed since.
 -- base is what the record was taken to have before; where an edit here was overwritten, not the edit.
 -- since: what was taken back before, is; of a queue that was worked again, only what it did then.
 -- A line that failed in part and was tried again has several rows: what its fields held before the
 --   first, and after the last.
+-- is_shared: a record of another store has the same row (one e-mail, two shops): it stays.
 -- Left to another record, or made again by another sync since it was created or removed: nothing is done
 --   to it.
 WITH again AS MATERIALIZED (
@@ -58,7 +60,7 @@ did AS (
     ) AS last_values
 ),
 known AS (
-    SELECT did.*, l.external_id, r.local_id, r.tombstone_reason AS reason_now,
+    SELECT did.*, l.external_id, l.payload #>> '{{_change,sets_aside}}' AS sets_aside, r.local_id, r.tombstone_reason AS reason_now,
         -- Of a tombstone that was taken away, why it stood.
         -- A record that was brought back is retired again, unless another queue has applied it since;
         -- where a sync did it, it is the undo that retires it, until the record changes.
@@ -79,6 +81,11 @@ known AS (
                 OR did.activity_type = 'record_created' AND %(is_sync)s
                     AND r.origin_queue_no <> %(reverted_no)s
         END IS TRUE AS is_left,
+        did.activity_type = 'record_created' AND EXISTS (
+            SELECT FROM sync_record AS other
+            WHERE other.local_id = r.local_id AND other.tombstoned_at IS NULL
+              AND (other.connection_id, other.entity, other.external_id)
+                  <> (r.connection_id, r.entity, r.external_id)) AS is_shared,
         did.activity_type = 'record_deleted' AND did.after IS NULL AND did.before IS NOT NULL
             AS is_removed,
         -- The row was gone when it was to be deleted: there is only a tombstone to take away.
@@ -91,16 +98,20 @@ known AS (
 )
 SELECT known.line_no, known.external_id, jsonb_build_object(
     'action', CASE
-        WHEN known.is_left OR known.is_bare THEN 'keep'
+        WHEN known.is_left OR known.is_bare OR known.is_shared THEN 'keep'
         WHEN known.is_removed THEN 'create'
         WHEN known.activity_type = 'record_created' THEN 'delete'
         ELSE 'update' END,
     'local_id', CASE WHEN known.is_removed AND NOT known.is_left THEN known.before ->> 'id'
                      ELSE known.local_id::text END,
     'expect', CASE
-        WHEN known.is_left OR known.is_removed OR known.is_bare THEN '{{}}'
+        WHEN known.is_left OR known.is_removed OR known.is_bare OR known.is_shared THEN '{{}}'
         WHEN known.activity_type = 'record_deleted' THEN marks.after
-        ELSE coalesce(known.after, '{{}}') - %(late_columns)s::text[] END,
+        WHEN known.activity_type = 'record_created'
+            THEN coalesce(known.after, '{{}}') - %(late_columns)s::text[]
+        ELSE coalesce(known.after, '{{}}') - ARRAY(
+            SELECT late FROM unnest(%(late_columns)s::text[]) AS late
+            WHERE known.after -> late = 'null') END,
     'values', CASE
         WHEN known.is_left OR known.is_bare OR known.activity_type = 'record_created' THEN '{{}}'
         WHEN known.activity_type = 'record_deleted' AND NOT known.is_removed THEN marks.before
@@ -108,7 +119,8 @@ SELECT known.line_no, known.external_id, jsonb_build_object(
     'is_whole', false,
     'base', CASE
         WHEN known.is_left OR known.is_removed OR known.activity_type = 'record_created' THEN NULL
-        WHEN known.activity_type = 'record_deleted' THEN marks.before
+        WHEN known.activity_type = 'record_deleted'
+            THEN marks.before || coalesce(known.details -> 'base', '{{}}')
         ELSE known.before || coalesce(known.details -> 'base', '{{}}') END,
     'content_hash', NULL,
     'tombstone', CASE
@@ -117,10 +129,16 @@ SELECT known.line_no, known.external_id, jsonb_build_object(
         WHEN known.activity_type = 'record_deleted' THEN ''
         WHEN known.details ? 'tombstone' THEN known.former_tombstone END,
     'was_tombstone', known.reason_now,
+    -- Taking an undo back sets nothing aside: what was synced is there again.
+    'sets_aside', CASE WHEN known.is_left OR known.activity_type <> 'record_updated' THEN NULL
+                       WHEN known.sets_aside = 'reverted' THEN '' ELSE 'reverted' END,
     'policy', CASE WHEN known.activity_type = 'record_created' THEN 'archive' END,
     'by', %(by)s::text,
     'why', CASE WHEN known.is_left
-        THEN 'another record or a later sync has made the row its own' ELSE %(why)s::text END
+        THEN 'another record or a later sync has made the row its own'
+        WHEN known.is_shared
+        THEN %(why)s::text || '; the row stays, for a record of another store has it'
+        ELSE %(why)s::text END
 ) AS change
 FROM known
 LEFT JOIN LATERAL (

@@ -50,6 +50,13 @@ def _checked(entity: Entity, column: str, policy: str) -> Policy:
             f"The store does not say when {entity.name} were changed, so none is the newest.",
             remedy="Use source_wins, target_wins or manual.",
         )
+    if policy == "merge" and entity.policies.get(column) != "merge":
+        merged = [name for name, own in entity.policies.items() if own == "merge"]
+        raise InputError(
+            f"{entity.name}.{column} has no parts to merge: one side wins, or a person decides.",
+            remedy=f"Of {entity.name}, merge is for {', '.join(merged) or 'no field'}; use "
+            "source_wins, target_wins or manual.",
+        )
     return cast(Policy, policy)
 
 

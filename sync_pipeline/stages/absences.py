@@ -4,7 +4,8 @@ Belongs here: counting them once a queue, and telling. Does not: how much is bel
 (believing.py), asking the store (confirming.py), what becomes of our rows (deletions.py).
 
 A record is taken for deleted after two trusted readings in a row without it, and when the store
-says so itself. A reading that misses more than the limit counts nothing at all.
+says so itself. A reading that misses more than the limit counts nothing at all; one after which the
+store calls more than the limit gone deletes nothing.
 """
 
 from dataclasses import asdict
@@ -89,12 +90,18 @@ def look_for_absent(
         requests_at_once=settings.max_parallel_requests,
     )
     with database.organization(queue.org_id) as conn:
+        if not queue.filters.preview:
+            conn.execute(statement("absence/settle_conflicts"), values)
         told = conn.execute(statement("absence/told"), values).fetchone()
         by = conn.execute(statement("absence/created_by"), values).fetchone()
     assert told is not None  # noqa: S101  (counts have a row)
     assert by is not None  # noqa: S101  (the queue is at hand)
     is_raised = queue.filters.deletion_limit_percent is not None
     counts = {name.removeprefix("n_"): count for name, count in told.items()}
+    # Those that were elsewhere are expected in no listing: they become gone without being missed.
+    live, gone = known + told["n_elsewhere"], told["n_deleted"] + told["n_trashed"]
+    if gone > believed_at_most(live, limit_percent):
+        return Absence(live, gone, limit_percent=limit_percent, is_believed=False)
     by_whom = by["created_by"] if is_raised else None
     return Absence(known, absent, limit_percent=limit_percent, by=by_whom, **counts)
 

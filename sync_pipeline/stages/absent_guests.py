@@ -68,5 +68,10 @@ def look_for_absent_guests(
             {"known": known, "absent": absent},
         )
         return
-    for name in ("absence/count", "absence/seen", "absence/guests_gone"):
+    for name in (
+        "absence/count",
+        "absence/seen",
+        "absence/guests_gone",
+        "absence/settle_conflicts",
+    ):
         conn.execute(statement(name), values)

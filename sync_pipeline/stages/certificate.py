@@ -213,6 +213,7 @@ _REASONS: Final = {
     "lost": "deleted here by hand",
     "retired": "retired since",
     "reverted": "taken back by an undo",
+    "skipped": "left as they were by a person",
 }
 
 

@@ -174,7 +174,8 @@ def _move_on(database: Database, queue: Queue, entity: Entity, made: Made) -> En
         conn.execute(statement("enqueue/batches"), values)
         row = conn.execute(statement("enqueue/made"), values).fetchone()
         lines = int(row["n_lines"]) if row else 0
-        deletions = make_deletions(conn, queue, entity)
+        is_doubted = note["extract_note"]["records"].get("is_doubted", False)
+        deletions = 0 if is_doubted else make_deletions(conn, queue, entity)
         if queue.filters.preview:
             conn.execute(statement("enqueue/retired_batches"), values)
         elif made.preview_no is not None:

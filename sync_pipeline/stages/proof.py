@@ -24,7 +24,7 @@ Kind = Literal["missing", "extra", "changed", "lost", "drift"]
 UNKNOWN: Final = "unknown"
 # Not compared, for what was read is not the last word on them: a later sync applied or retired the
 # record, an undo keeps it away, or the store has it where its listing does not show it.
-SET_ASIDE: Final = frozenset({"later", "retired", "reverted", "elsewhere"})
+SET_ASIDE: Final = frozenset({"later", "retired", "reverted", "skipped", "elsewhere"})
 
 
 @dataclass(frozen=True)
@@ -184,18 +184,17 @@ def _drifted(conn: DictConnection, entity: Entity) -> sql.Composed:
     rows = conn.execute(statement("proof/columns"), {"table": entity.target}).fetchall()
     types = {row["name"]: row["type"] for row in rows}
     late = LATE_COLUMNS.get(entity.target, ())
-    known = sql.SQL("differing.base ->> {} IS NOT NULL")
     objects = [
         sql.SQL("{}, {}").format(
             sql.Literal(column),
-            _where(known.format(sql.Literal(column)), "differing", column)
+            _unless_late(_of_base(column, types[column]), "differing", column)
             if column in late
             else sql.Identifier("differing", column),
         )
         for column in entity.columns
     ]
     now = [
-        _where(sql.SQL("{} IS NOT NULL").format(sql.Identifier("was", column)), "t", column)
+        _unless_late(sql.Identifier("was", column), "t", column)
         if column in late
         else sql.Identifier("t", column)
         for column in entity.columns
@@ -214,6 +213,12 @@ def _drifted(conn: DictConnection, entity: Entity) -> sql.Composed:
     )
 
 
-def _where(condition: sql.Composable, table: str, column: str) -> sql.Composed:
-    """A reference; not, where it was not known when the record was applied."""
-    return sql.SQL("CASE WHEN {} THEN {} END").format(condition, sql.Identifier(table, column))
+def _of_base(column: str, column_type: str) -> sql.Composed:
+    return sql.SQL("(differing.base ->> {})::{}").format(sql.Literal(column), sql.SQL(column_type))
+
+
+def _unless_late(was: sql.Composable, table: str, column: str) -> sql.Composed:
+    """A reference; as it was, where it was filled in since, or let go of with the row it named."""
+    return sql.SQL("CASE WHEN {was} IS NOT NULL THEN coalesce({now}, {was}) END").format(
+        was=was, now=sql.Identifier(table, column)
+    )

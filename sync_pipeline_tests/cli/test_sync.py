@@ -143,7 +143,7 @@ class TestInterrupt:
     def test_given_ctrl_c_while_it_reads_when_synced_then_it_stops_and_can_go_on(
         self, cli: Cli, server: DemoServer, database: Database, as_json: bool
     ):
-        with DemoServer(store([customer(1)]), latency_seconds=0.5) as slow:
+        with DemoServer(store([customer(1)]), latency_seconds=2.0) as slow:
             make_connection(database, base_url=slow.url)
             interrupter = threading.Thread(target=interrupt_when_asked, args=[slow])
             interrupter.start()

@@ -39,6 +39,8 @@ def test_given_what_a_connection_says_then_it_holds_over_the_declaration_and_els
         ("customers.colour=manual", "no field 'colour'"),
         ("customers.name=coin", "There are source_wins"),
         ("customers.name=newest_wins", "none is the newest"),
+        ("customers.phone=merge", "has no parts to merge"),
+        ("orders.items=merge", "has no parts to merge"),
     ],
 )
 def test_given_what_cannot_be_then_it_is_refused_and_says_what_can(said, words):

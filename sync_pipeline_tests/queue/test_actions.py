@@ -393,6 +393,23 @@ class TestRetry:
         assert_counters_equal_lines(database, queue)
         assert row(database, "SELECT email FROM customer WHERE email LIKE 'newer%%'")
 
+    @pytest.mark.parametrize("ends", ["open", "skipped"])
+    def test_given_a_record_that_a_later_sync_failed_on_when_retried_then_its_line_is_cancelled(
+        self, database, shop, act, ends
+    ):
+        queue, _ = apply_records(database, shop, [bad(2)])
+        later, _ = apply_records(database, shop, [bad(2) | {"first_name": "Newer"}])
+        with database.organization("acme") as conn:
+            conn.execute("UPDATE sync_conflict SET state = %s", [ends])
+
+        result = act("retry", queue)
+
+        assert (result.retried_lines, result.superseded_lines) == (0, 1)
+        assert row(database, "SELECT state, queue_no FROM sync_conflict") == {
+            "state": ends,
+            "queue_no": later.queue_no,
+        }
+
     def test_given_nothing_but_superseded_lines_when_retried_then_the_queue_is_done(
         self, database, shop, act
     ):

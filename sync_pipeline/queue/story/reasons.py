@@ -78,6 +78,8 @@ def _of_failed_line(story: Story, last: Line) -> str:
         held = "the rest of it was done" if is_partly else "nothing of it was done"
     elif story.identity is None:
         held = "so there is no row of ours"
+    elif last.error_code == "conflict.data_mismatch":
+        held = "nothing of it was done"
     else:
         held = "our row still holds what was applied before"
     return f"Its last line failed ({why}): {held}."

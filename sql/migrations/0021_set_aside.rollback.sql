@@ -1,0 +1,1 @@
+-- It goes with its table (0001).
