@@ -77,7 +77,13 @@ class DatabaseUnavailableError(TransientError):
     code = "database.unavailable"
 
 
+class DatabaseFullError(TransientError):
+    """The database has no room on its disk."""
+
+    code = "database.full"
+
+
 class DatabaseUnusableError(PermanentError):
-    """The database answers but cannot be used: too old, not migrated, no rights, no room."""
+    """The database answers but cannot be used: too old, not migrated, no rights."""
 
     code = "database.unusable"

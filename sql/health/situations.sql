@@ -2,7 +2,7 @@
 -- Caller: queue.situations, as sync_control: for `health`, and for every scrape of the metrics.
 -- Index: sync_queue_unfinished_idx (open queues), sync_queue_pkey (those that come before them),
 --   sync_batch_pkey (their batches only),
---   sync_queue_latest_idx (the newest of each pair); connections, counters and circuits are read
+--   sync_queue_latest_idx (the newest of each pair that waits for a person or has ended); connections, counters and circuits are read
 --   whole: they are as many as there are connections.
 -- Why one statement: a queue that finishes moves its counts from its batches to sync_counter; two
 --   snapshots would see them twice, or not at all.
@@ -19,7 +19,7 @@ unfinished AS MATERIALIZED (
         -- Since when somebody could work on it: after every lease, wait and sign of life.
         greatest(q.updated_at, q.last_process_date, q.stage_lease_until, q.retry_at,
                  b.lease_until, b.finished_at, b.available_at, circuit.open_until,
-                 before.until) AS due_at,
+                 before.until) AS due_at, q.stage_lease_until,
         CASE WHEN coalesce(q.retry_at, b.retry_at) IS NOT NULL
             THEN greatest(least(q.retry_at, b.retry_at), circuit.open_until)
         END AS oldest_retry_at,
@@ -67,7 +67,7 @@ first_one AS (
     ORDER BY connection_id, entity, is_beside, is_window, queue_no
 ),
 open_one AS (
-    SELECT one.*, beside.live AS live_beside, beside.draft_lines AS draft_beside,
+    SELECT one.*, neighbour.until AS neighbour_until, beside.live AS live_beside, beside.draft_lines AS draft_beside,
         beside.processing_lines AS processing_beside, beside.failed_lines AS failed_beside
     FROM first_one AS one
     CROSS JOIN LATERAL (
@@ -78,6 +78,11 @@ open_one AS (
         WHERE other.connection_id = one.connection_id AND other.entity = one.entity
           AND other.queue_no <> one.queue_no
     ) AS beside
+    -- One run of a store at a time: it waits for another entity that is worked.
+    CROSS JOIN LATERAL (
+        SELECT max(other.stage_lease_until) AS until FROM unfinished AS other
+        WHERE other.connection_id = one.connection_id AND other.queue_no <> one.queue_no
+    ) AS neighbour
 ),
 pair AS (
     SELECT * FROM counted FULL JOIN open_one USING (connection_id, entity)
@@ -95,7 +100,9 @@ SELECT
     pair.id::text AS open_queue_id, coalesce(pair.is_paused, false) AS is_paused,
     coalesce(pair.process_count > 0, false) AS has_begun,
     coalesce(pair.failure_count, 0) AS failure_count, pair.last_error_code, pair.last_error,
-    pair.updated_at, pair.due_at, pair.oldest_retry_at,
+    pair.updated_at, greatest(pair.due_at, pair.neighbour_until) AS due_at,
+    CASE WHEN pair.oldest_retry_at IS NOT NULL
+        THEN greatest(pair.oldest_retry_at, pair.neighbour_until) END AS oldest_retry_at,
     (coalesce(pair.draft_lines, 0) + coalesce(pair.draft_beside, 0))::bigint AS draft_lines,
     (coalesce(pair.processing_lines, 0) + coalesce(pair.processing_beside, 0))::bigint
         AS processing_lines,
@@ -112,7 +119,9 @@ LEFT JOIN sync_circuit AS circuit ON circuit.connection_id = c.connection_id
 LEFT JOIN LATERAL (
     SELECT q.id, q.is_action_required, q.action_required_reason
     FROM sync_queue AS q
+    -- What runs now says nothing yet: what waited before it does until it has ended.
     WHERE q.connection_id = c.connection_id AND q.entity = pair.entity AND NOT q.is_beside
+      AND (q.stage = 'finished' AND q.cancelled_at IS NULL OR q.is_action_required)
     ORDER BY q.created_at DESC LIMIT 1
 ) AS newest ON true
 LEFT JOIN LATERAL (

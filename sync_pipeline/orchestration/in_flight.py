@@ -45,6 +45,8 @@ _ENDED: Final = [
 # end; where Dagster watches runs, its start_timeout_seconds is.
 _LONGEST_START_SECONDS: Final = 30.0
 _LONGER_PER_OTHER_SECONDS: Final = 15.0
+# One that a person started, with no queue yet: it is not started again.
+_LONGEST_START_ALONE_SECONDS: Final = 180.0
 # From a launch until the code server has a process for the run: milliseconds, on an idle machine.
 _LONGEST_UNHELD_SECONDS: Final = 15.0
 _LONGER_UNHELD_PER_OTHER_SECONDS: Final = 5.0
@@ -94,6 +96,11 @@ class SeenRun:
         """A run of ours that was launched, and whose process has not shown itself."""
         is_launched = self.status not in _WAITING
         return is_launched and self.entity is not None and not (self.has_worker or self.is_dead)
+
+    @property
+    def is_alone(self) -> bool:
+        """It has no queue that another run would go on with."""
+        return self.queue_id is None and self.orchestration_id is None
 
     @property
     def is_ahead(self) -> bool:
@@ -186,22 +193,30 @@ def unfinished_runs(instance: dg.DagsterInstance, now: datetime) -> list[SeenRun
     launched = [record.dagster_run for record in records if record.dagster_run.run_id in late]
     unheld = unheld_runs(instance, launched)
     return [
-        replace(run, patience_seconds=patience_with(starts, is_held=run.run_id not in unheld))
+        replace(
+            run,
+            patience_seconds=patience_with(
+                starts, is_held=run.run_id not in unheld, is_alone=run.is_alone
+            ),
+        )
         for run in runs
     ]
 
 
-def patience_with(starts: int, *, is_held: bool = True) -> float:
+def patience_with(starts: int, *, is_held: bool = True, is_alone: bool = False) -> float:
     """How long each of so many runs may take to begin. Pure.
 
     Args:
         is_held: its code server has a process for it, or nobody can tell.
+        is_alone: nobody starts another in its place.
     """
     own_seconds, per_other_seconds = (
         (_LONGEST_START_SECONDS, _LONGER_PER_OTHER_SECONDS)
         if is_held
         else (_LONGEST_UNHELD_SECONDS, _LONGER_UNHELD_PER_OTHER_SECONDS)
     )
+    if is_alone and is_held:
+        own_seconds = _LONGEST_START_ALONE_SECONDS
     return min(own_seconds + per_other_seconds * max(starts - 1, 0), _LONGEST_PATIENCE_SECONDS)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from sync_pipeline.orchestration.tags import PROCESS_TAG
+from sync_pipeline.orchestration.tags import ORCHESTRATION_TAG, PROCESS_TAG, QUEUE_TAG
 
 _UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -59,7 +59,9 @@ def close_run(instance: dg.DagsterInstance, run_id: str, reason: str) -> bool:
     run = instance.get_run_by_id(run_id)
     if run is None or run.is_finished:
         return False
-    instance.report_run_failed(run, f"{reason} Its queue goes on in another run.")
+    goes_on = bool(run.tags.keys() & {QUEUE_TAG, ORCHESTRATION_TAG})
+    what_now = "Its queue goes on in another run." if goes_on else "Start it again."
+    instance.report_run_failed(run, f"{reason} {what_now}")
     storage = instance.event_log_storage
     if storage.supports_global_concurrency_limits:
         storage.free_concurrency_slots_for_run(run_id)

@@ -19,10 +19,9 @@ from psycopg import IsolationLevel
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from sync_pipeline.errors import DatabaseUnusableError
+from sync_pipeline.errors import DatabaseFullError, DatabaseUnusableError
 from sync_pipeline.postgres.embedded import ensure_embedded
 from sync_pipeline.postgres.migrations import require_applied
-from sync_pipeline.postgres.server_errors import DiskFullError
 from sync_pipeline.postgres.urls import connect, database_url, place, unavailable
 from sync_pipeline.settings import DatabaseSettings
 
@@ -122,7 +121,8 @@ class Database:
 
         Raises:
             DatabaseUnavailableError: no connection, or it was lost.
-            DatabaseUnusableError: not migrated, or no room left.
+            DatabaseFullError: no room left.
+            DatabaseUnusableError: not migrated.
         """
         with self._transaction(isolation) as connection:
             _become(connection, _WORKER_ROLE, org_id, waits_for_disk=waits_for_disk)
@@ -172,7 +172,10 @@ class Database:
             with connection.transaction():
                 yield connection
         except psycopg.errors.DiskFull as error:
-            raise DiskFullError(str(error)) from error
+            raise DatabaseFullError(
+                f"There is no room on the disk of {place(self.url)}: {error.diag.message_primary}",
+                remedy="Free some space there; what stopped goes on by itself then.",
+            ) from error
         except psycopg.errors.UndefinedTable as error:
             raise _not_migrated(str(error.diag.message_primary)) from error
         except psycopg.Error as error:

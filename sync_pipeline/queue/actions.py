@@ -192,7 +192,7 @@ def _retry(conn: DictConnection, queue: Queue, before: Mapping[str, Any]) -> dic
         if other is not None:
             raise QueueOpenError(
                 f"Another sync of {queue.connection} {queue.entity} is open: {other['id']}.",
-                remedy="Let it finish first; it also tries the records that failed here.",
+                remedy="Let it finish, then retry again: it may not read what failed here.",
             )
     row = conn.execute(
         statement("actions/retry"),

@@ -32,7 +32,8 @@ class Situation:
         due_at: since when somebody could work on the open queue: the end of the last lease or
             wait. In the future while somebody does, or while it waits.
         oldest_retry_at: when the first of its next tries is or was due.
-        newest_queue_id, is_action_required, action_required_reason: of the newest queue.
+        newest_queue_id, is_action_required, action_required_reason: of the newest queue that
+            waits for a person or has ended.
         ended_state, ended_reason: of the last queue that ended and was not cancelled.
         circuit_state: closed, open (until `circuit_open_until` no call is made) or half_open.
     """

@@ -74,13 +74,17 @@ def failures_check(found: Iterable[Situation]) -> Check:
 
 
 def action_check(found: Iterable[Situation]) -> Check:
-    """Connections whose newest queue waits for a person."""
+    """Connections of which a queue waits for a person; it fails where one stands still for it."""
     waiting = [one for one in found if one.is_action_required]
     if not waiting:
         return Check("action required", Status.OK, "nothing waits for a person")
     words = [f"{one.name}: {one.action_required_reason or 'no reason given'}" for one in waiting]
-    remedy = f"See: sync-pipeline status {waiting[0].newest_queue_id}"
-    return Check("action required", Status.WARN, _some(words, "; "), remedy)
+    # An open one stands still until then, and no other is started beside it.
+    stopped = [one for one in waiting if one.open_queue_id == one.newest_queue_id]
+    first = (stopped or waiting)[0]
+    remedy = f"See: sync-pipeline status {first.newest_queue_id}"
+    status = Status.FAIL if stopped else Status.WARN
+    return Check("action required", status, _some(words, "; "), remedy)
 
 
 def paused_check(found: Iterable[Situation]) -> Check:

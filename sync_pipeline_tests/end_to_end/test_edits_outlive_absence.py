@@ -1,4 +1,4 @@
-"""What a person put into a row outlives that its record leaves the store, returns, changes hands."""
+"""What a person put into a row outlives that its record is gone, returns or changes hands."""
 
 import pytest
 

@@ -73,6 +73,12 @@ class TestInFlight:
             60,
         ]
 
+    def test_given_a_start_that_nobody_repeats_then_it_has_longer_while_its_process_lives(self):
+        assert patience_with(1, is_alone=True) == 180
+        assert patience_with(1, is_alone=True, is_held=False) == 15
+        assert seen(queue_id=None).is_alone
+        assert not seen(queue_id=None, orchestration_id="o1").is_alone
+
     def test_given_any_number_that_start_then_there_is_an_end_to_patience(self):
         assert patience_with(10_000) == 600
 

@@ -8,7 +8,12 @@ import psycopg
 import pytest
 import sqlalchemy
 
-from sync_pipeline.errors import DatabaseUnavailableError, DatabaseUnusableError, InputError
+from sync_pipeline.errors import (
+    DatabaseFullError,
+    DatabaseUnavailableError,
+    DatabaseUnusableError,
+    InputError,
+)
 from sync_pipeline.postgres import database as database_module
 from sync_pipeline.postgres.database import Database
 from sync_pipeline.postgres.migrations import migrate, migration_files
@@ -149,6 +154,18 @@ class TestLostConnections:
 
         with pytest.raises(DatabaseUnavailableError, match="connection was lost"):
             be_cut()
+
+
+class TestFullDisk:
+    def test_given_no_room_then_the_error_passes_by_itself_and_names_the_place(
+        self, database, org_id
+    ):
+        refuse = "DO $$ BEGIN RAISE disk_full USING MESSAGE = 'could not extend file'; END $$"
+        with (
+            pytest.raises(DatabaseFullError, match=r"no room on the disk of .*could not extend"),
+            database.organization(org_id) as conn,
+        ):
+            conn.execute(refuse)
 
 
 class TestFrozenProcesses:

@@ -400,7 +400,11 @@ class TestRetry:
         queue, _ = apply_records(database, shop, [bad(2)])
         later, _ = apply_records(database, shop, [bad(2) | {"first_name": "Newer"}])
         with database.organization("acme") as conn:
-            conn.execute("UPDATE sync_conflict SET state = %s", [ends])
+            conn.execute(
+                "UPDATE sync_conflict SET state = %s, resolved_by = 'ann', resolved_at ="
+                " CASE WHEN %s = 'open' THEN NULL ELSE now() END, resolution = 'x'",
+                [ends, ends],
+            )
 
         result = act("retry", queue)
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from sync_pipeline.entities import ORDERS
 from sync_pipeline.queue.actions import pause
 from sync_pipeline.queue.health import Status
 from sync_pipeline.queue.leases import claim
@@ -100,6 +101,15 @@ class TestStuck:
 
         assert check("stuck queues").status is Status.OK
 
+    def test_given_another_entity_of_the_store_that_is_worked_then_it_waits_its_turn(
+        self, database, shop, check
+    ):
+        left_alone_for(database, fill_queue(database, shop, [customer(1)]), "1 h")
+        orders = make_queue(database, shop, entity=ORDERS)
+        change(database, orders, "stage_lease_until = now() + interval '5 s'")
+
+        assert check("stuck queues").status is Status.OK
+
     def test_given_a_worker_with_a_batch_then_it_is_not_stuck(self, database, shop, check):
         queue = fill_queue(database, shop, [customer(1)])
         left_alone_for(database, queue, "1 h")
@@ -176,6 +186,23 @@ class TestFailures:
         assert check("failures").status is Status.OK
         assert check("action required").status is Status.WARN
         assert "shop customers: 1 of 2 lines failed" in check("action required").seen
+
+    def test_given_the_next_sync_runs_then_what_waits_for_a_person_waits_still(
+        self, database, shop, check
+    ):
+        apply_records(database, shop, [customer(1, email="bad"), customer(2)])
+        make_queue(database, shop)
+
+        assert check("action required").status is Status.WARN
+
+    def test_given_an_open_sync_that_stands_still_for_a_person_then_it_is_an_alarm(
+        self, database, shop, check
+    ):
+        queue = make_queue(database, shop)
+        change(database, queue, "is_action_required = true, action_required_reason = 'no keys'")
+
+        assert check("action required").status is Status.FAIL
+        assert "shop customers: no keys" in check("action required").seen
 
     @pytest.mark.parametrize(("failures", "status"), [(2, Status.OK), (3, Status.FAIL)])
     def test_given_runs_that_end_by_the_store_in_a_row_then_the_third_is_an_alarm(

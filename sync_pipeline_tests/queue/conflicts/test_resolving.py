@@ -18,7 +18,7 @@ from sync_pipeline.queue.conflicts import (
 from sync_pipeline.queue.story.gathering import gather
 from sync_pipeline.queue.story.reasons import reasons
 from sync_pipeline.stages.changes import apply_changes
-from sync_pipeline_tests.factories import customer, queue_settings, row, rows
+from sync_pipeline_tests.factories import customer, queue_settings, row, rows, status
 from sync_pipeline_tests.queue.conflicts.conftest import conflicts, ours, record
 
 
@@ -274,6 +274,19 @@ class TestRefusals:
         assert resolving.n_skipped == 1
         (skipped,) = conflicts(database, "skipped")
         assert skipped["resolution"] == "skipped: nothing was changed: a test account"
+
+    def test_given_what_was_skipped_when_it_fails_again_as_it_was_then_nobody_is_asked(
+        self, database, sync, decide
+    ):
+        sync(customer(1, email="bad"), customer(2))
+        decide("skip")
+
+        again = status(database, sync(customer(1, email="bad"), customer(2)))
+        changed = status(database, sync(customer(1, email="worse"), customer(2)))
+
+        assert (again["state"], again["is_action_required"]) == ("partial", False)
+        assert "(1 of them skipped by a person)" in again["action_required_reason"]
+        assert (changed["state"], changed["is_action_required"]) == ("partial", True)
 
     def test_given_our_row_is_gone_then_it_is_left_for_the_next_sync(
         self, database, dispute, decide, sync
