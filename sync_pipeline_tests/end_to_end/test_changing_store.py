@@ -1,4 +1,7 @@
-"""A store that sells, edits and deletes while it is read: after one more sync both sides agree."""
+"""A store that sells, edits and deletes while it is read: after one more sync all of it is here.
+
+What was read and then deleted is named by that sync, and retired by the one after it.
+"""
 
 from decimal import Decimal
 
@@ -9,6 +12,7 @@ from sync_pipeline.demo.records import Records
 from sync_pipeline.demo.store import DemoStore
 from sync_pipeline.entities import entity_of
 from sync_pipeline_tests.factories import (
+    customer,
     full_order,
     make_connection,
     product,
@@ -19,10 +23,10 @@ from sync_pipeline_tests.factories import (
 
 @pytest.fixture
 def server():
-    """250 orders on 3 pages, 150 products on 2."""
+    """250 orders on 3 pages, 150 products and as many customers on 2."""
     links = {"_links": {}, "total_sales": 0}
     shop = DemoStore(
-        customers=Records(()),
+        customers=Records(customer(n) | links for n in range(1, 151)),
         orders=Records(full_order(n) | links for n in range(1, 251)),
         products=Records(product(n) | links for n in range(1, 151)),
         newest_change_gmt="2026-02-03T04:06:00",
@@ -46,6 +50,19 @@ def meddle_with_products(shop):
     for product_id in (5, 140):
         shop.catalog.sell(product_id, 9)
     shop.catalog.delete_product(20)
+
+
+def meddle_with_customers(shop):
+    """New, edited before and behind the reader, gone."""
+    shop.put_customer(customer(900) | {"_links": {}})
+    for customer_id in (5, 140):
+        shop.edit_customer(customer_id, first_name="Edited")
+    shop.delete_customer(20)
+
+
+def names_of(shop):
+    listed = (shop.customer(one) for one in shop.customers.matching([]))
+    return {str(one["id"]): (f"{one['first_name']} {one['last_name']}",) for one in listed}
 
 
 def orders_of(shop):
@@ -79,8 +96,9 @@ def test_given_changes_at_every_moment_then_after_one_more_sync_all_is_as_in_the
     server.faults = [
         Fault("change", path="/orders$", nth=2, times=1, change=meddle_with_orders),
         Fault("change", path="/products$", nth=2, times=1, change=meddle_with_products),
+        Fault("change", path="/customers$", nth=2, times=1, change=meddle_with_customers),
     ]
-    names = ("products", "orders", "inventory", "payments")
+    names = ("customers", "products", "orders", "inventory", "payments")
     one_at_a_time = {"max_parallel_requests": 1}
     for name in names:
         run_sync(
@@ -109,3 +127,17 @@ def test_given_changes_at_every_moment_then_after_one_more_sync_all_is_as_in_the
     assert len(our_orders) == len(their_orders) + gone["orders"]
     assert gone["orders"] <= 2
     assert gone["products"] <= 1
+    assert gone["customers"] <= 1
+    their_names = names_of(server.store)
+    our_names = ours(
+        database,
+        "SELECT r.external_id, c.name FROM customer AS c JOIN sync_record AS r"
+        " ON r.local_id = c.id AND r.entity = 'customers'",
+    )
+    assert {one: our_names.get(one) for one in their_names} == their_names
+
+    # By the second whole reading without them, and the store's own word.
+    for name in names:
+        entity = entity_of("woocommerce", name)
+        verdict = run_sync(database, shop, server, entity=entity).verdict
+        assert (name, verdict.agree, verdict.extra) == (name, True, 0)
