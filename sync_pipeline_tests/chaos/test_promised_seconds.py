@@ -34,7 +34,9 @@ LONGEST_START_SECONDS = 4.0
 LATE_SECONDS = 5
 # The wait for the second try: 30 to 40 s, enough for a run to end and another to start.
 LONGEST_WAIT_MS = 40_000
-TWICE = {"max_retries": 1, "initial_backoff_ms": LONGEST_WAIT_MS}
+TWICE = {"max_retries": 1} | dict.fromkeys(
+    ("initial_backoff_ms", "max_backoff_ms"), LONGEST_WAIT_MS
+)
 UNFINISHED_RUNS = dg.RunsFilter(statuses=UNFINISHED)
 STARTING = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTING])
 
