@@ -80,16 +80,19 @@ class TagMachine(RuleBasedStateMachine):
         return set(found[0]["tags"]) if found else None
 
     @precondition(lambda self: self.away is None)
-    @rule()
-    def the_customer_leaves(self):
+    @rule(looks=st.sampled_from([0, 1, 2, 2]))
+    def the_customer_leaves(self, looks):
         self.away = dict(self.server.store.customer(1))
         self.server.store.delete_customer(1)
+        for _ in range(looks):
+            self.sync()
 
     @precondition(lambda self: self.away is not None)
     @rule(first_name=st.sampled_from(["Ann", "Bea"]))
     def the_customer_returns(self, first_name):
         self.server.store.put_customer(self.away | {"first_name": first_name})
         self.away = None
+        self.sync()
 
     @precondition(lambda self: not self.undone)
     @rule()
