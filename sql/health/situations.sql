@@ -2,7 +2,7 @@
 -- Caller: queue.situations, as sync_control: for `health`, and for every scrape of the metrics.
 -- Index: sync_queue_unfinished_idx (open queues), sync_queue_pkey (those that come before them),
 --   sync_batch_pkey (their batches only),
---   sync_queue_latest_idx (the newest of each pair that waits for a person or has ended); connections, counters and circuits are read
+--   sync_queue_latest_idx (the last of each pair that ended); connections, counters and circuits are read
 --   whole: they are as many as there are connections.
 -- Why one statement: a queue that finishes moves its counts from its batches to sync_counter; two
 --   snapshots would see them twice, or not at all.
@@ -107,8 +107,11 @@ SELECT
     (coalesce(pair.processing_lines, 0) + coalesce(pair.processing_beside, 0))::bigint
         AS processing_lines,
     (coalesce(pair.failed_lines, 0) + coalesce(pair.failed_beside, 0))::bigint AS failed_lines,
-    coalesce(newest.is_action_required, false) AS is_action_required,
-    newest.id::text AS newest_queue_id, newest.action_required_reason,
+    stopped.is_stopped,
+    stopped.is_stopped OR coalesce(ended.is_action_required, false) AS is_action_required,
+    CASE WHEN stopped.is_stopped THEN pair.id ELSE ended.id END::text AS newest_queue_id,
+    CASE WHEN stopped.is_stopped THEN pair.action_required_reason
+         ELSE ended.action_required_reason END AS action_required_reason,
     ended.id::text AS ended_queue_id, ended.tally ->> 'state' AS ended_state,
     ended.action_required_reason AS ended_reason,
     coalesce(circuit.state, 'closed') AS circuit_state, circuit.open_until AS circuit_open_until,
@@ -116,16 +119,12 @@ SELECT
 FROM sync_connection AS c
 LEFT JOIN pair ON pair.connection_id = c.connection_id
 LEFT JOIN sync_circuit AS circuit ON circuit.connection_id = c.connection_id
+CROSS JOIN LATERAL (
+    SELECT coalesce(pair.is_action_required, false) AS is_stopped
+) AS stopped
+-- What runs now says nothing yet: what the last one left to a person waits until this one has ended.
 LEFT JOIN LATERAL (
-    SELECT q.id, q.is_action_required, q.action_required_reason
-    FROM sync_queue AS q
-    -- What runs now says nothing yet: what waited before it does until it has ended.
-    WHERE q.connection_id = c.connection_id AND q.entity = pair.entity AND NOT q.is_beside
-      AND (q.stage = 'finished' AND q.cancelled_at IS NULL OR q.is_action_required)
-    ORDER BY q.created_at DESC LIMIT 1
-) AS newest ON true
-LEFT JOIN LATERAL (
-    SELECT q.id, q.tally, q.action_required_reason
+    SELECT q.id, q.tally, q.is_action_required, q.action_required_reason
     FROM sync_queue AS q
     WHERE q.connection_id = c.connection_id AND q.entity = pair.entity
       AND q.stage = 'finished' AND q.cancelled_at IS NULL AND NOT q.is_beside

@@ -47,7 +47,8 @@ removed AS (
 remembered AS (
     INSERT INTO sync_record AS record (
         connection_id, entity, external_id, org_id, local_id, content_hash, origin,
-        origin_queue_no, applied_queue_no, base, tombstoned_at, tombstone_reason, set_aside)
+        origin_queue_no, applied_queue_no, base, tombstoned_at, tombstone_reason, set_aside,
+        absence_count)
     SELECT %(connection_id)s, %(entity)s, o.external_id, %(org_id)s::sync_org_id, o.local_id,
         coalesce(o.content_hash, o.known_hash, '00000000-0000-0000-0000-000000000000'),
         CASE o.result WHEN 'created' THEN 'created' ELSE 'matched' END, %(queue_no)s, %(queue_no)s,
@@ -59,7 +60,10 @@ remembered AS (
         CASE WHEN o.result = 'created' OR o.tombstone = '' THEN NULL
              WHEN o.code IS NOT NULL THEN o.tombstone_reason
              ELSE coalesce(o.tombstone, o.tombstone_reason) END,
-        nullif(coalesce(o.sets_aside, o.set_aside), '')
+        nullif(coalesce(o.sets_aside, o.set_aside), ''),
+        -- 1: as it was. What an undo does to fields says nothing about where the record is.
+        CASE WHEN o.known_id IS NULL OR o.conflict_no IS NOT NULL OR o.tombstone IS NOT NULL
+             THEN 0 ELSE 1 END
     FROM outcome AS o
     WHERE o.code IS NULL OR o.code = 'conflict.data_mismatch' AND o.effect = 'update'
     ORDER BY o.external_id
@@ -67,8 +71,10 @@ remembered AS (
     SET content_hash = EXCLUDED.content_hash, base = EXCLUDED.base,
         local_id = EXCLUDED.local_id, applied_queue_no = EXCLUDED.applied_queue_no,
         applied_at = now(), tombstoned_at = EXCLUDED.tombstoned_at,
-        tombstone_reason = EXCLUDED.tombstone_reason, absence_count = 0, absent_queue_no = NULL,
-        set_aside = EXCLUDED.set_aside
+        tombstone_reason = EXCLUDED.tombstone_reason, set_aside = EXCLUDED.set_aside,
+        absence_count = CASE EXCLUDED.absence_count WHEN 0 THEN 0 ELSE record.absence_count END,
+        absent_queue_no = CASE EXCLUDED.absence_count WHEN 0 THEN NULL
+                          ELSE record.absent_queue_no END
 ),
 -- Found by number first and then by place, as in complete.sql.
 written AS (

@@ -123,8 +123,6 @@ settled AS (
     WHERE conflict.connection_id = %(connection_id)s AND conflict.entity = %(entity)s
       AND conflict.external_id = o.external_id AND conflict.state = 'open'
       AND o.result <> 'failed'
-      -- What a later sync met, and could not apply, is newer than this.
-      AND coalesce(conflict.queue_no <= %(queue_no)s, true)
       -- Whether a field of the row gets its former value is still to be said, whatever the store says.
       AND NOT coalesce(
           conflict.details ? 'change' AND conflict.details ->> 'action' = 'update'

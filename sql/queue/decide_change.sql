@@ -78,7 +78,10 @@ compared AS (
                 AS wanted
         FROM (
             SELECT key, c.expect ? key AND c.ours -> key <> c.expect -> key
-                AND c.ours -> key IS DISTINCT FROM c.values -> key AS is_moved
+                AND c.ours -> key IS DISTINCT FROM c.values -> key
+                -- Let go of with the row that it named: nobody's edit.
+                AND NOT (key = ANY (%(late_columns)s::text[]) AND c.ours -> key = 'null')
+                AS is_moved
             FROM jsonb_object_keys(coalesce(c.expect, '{{}}') || coalesce(c.values, '{{}}')) AS key
             WHERE c.ours ? key
         ) AS each_field
@@ -124,7 +127,7 @@ ended AS (
 told AS (
     SELECT e.*, difference.*,
         CASE WHEN e.refusal IS NULL THEN e.becomes ELSE 'failed' END AS would,
-        md5(jsonb_build_array(e.becomes, e.current_id, e.refusal, e.is_absent, difference.before,
+        md5(jsonb_build_array(e.becomes, e.means, e.current_id, e.refusal, e.is_absent, difference.before,
             difference.after)::text)::uuid AS fingerprint
     FROM ended AS e
     LEFT JOIN LATERAL (

@@ -1,7 +1,8 @@
 -- Name the customer of orders that came before their customer did.
 -- Caller: entities.references.fill_references, at the end of any entity's upsert.
 -- Index: sales_order_unresolved_idx (partial: only orders that name a customer and have none),
---   sync_record_pkey, customer_pkey, sync_record_local_idx.
+--   sync_record_pkey, customer_pkey, sync_record_local_idx,
+--   sync_record_retired_idx.
 -- Why FOR UPDATE in the order of keys: batches of orders lock the same rows in that order.
 WITH arrived AS MATERIALIZED (
     SELECT o.id, known.local_id
@@ -22,6 +23,14 @@ noted AS (
     SET base = r.base || jsonb_build_object('customer_id', arrived.local_id)
     FROM arrived
     WHERE r.local_id = arrived.id AND r.tombstoned_at IS NULL
+      AND r.connection_id = %(connection_id)s AND r.entity = 'orders' AND r.base IS NOT NULL
+),
+-- One index has those that live, another those that are retired and may return.
+noted_retired AS (
+    UPDATE sync_record AS r
+    SET base = r.base || jsonb_build_object('customer_id', arrived.local_id)
+    FROM arrived
+    WHERE r.local_id = arrived.id AND r.tombstoned_at IS NOT NULL
       AND r.connection_id = %(connection_id)s AND r.entity = 'orders' AND r.base IS NOT NULL
 )
 UPDATE sales_order AS o

@@ -1,7 +1,8 @@
 -- Name the customer of guests' orders that came before it did, where the connection includes guests.
 -- Caller: entities.references.fill_references, at the end of any entity's upsert.
 -- Index: sales_order_unresolved_guest_idx (partial: only guests' orders without a customer),
---   customer_org_email_idx, sync_record_local_idx. As in the orders' projection.
+--   customer_org_email_idx, sync_record_local_idx,
+--   sync_record_retired_idx. As in the orders' projection.
 -- Why FOR UPDATE in the order of keys: batches of orders lock the same rows in that order.
 WITH arrived AS MATERIALIZED (
     SELECT o.id, person.id AS customer_id
@@ -37,6 +38,14 @@ noted AS (
     SET base = r.base || jsonb_build_object('customer_id', arrived.customer_id)
     FROM arrived
     WHERE r.local_id = arrived.id AND r.tombstoned_at IS NULL
+      AND r.connection_id = %(connection_id)s AND r.entity = 'orders' AND r.base IS NOT NULL
+),
+-- One index has those that live, another those that are retired and may return.
+noted_retired AS (
+    UPDATE sync_record AS r
+    SET base = r.base || jsonb_build_object('customer_id', arrived.customer_id)
+    FROM arrived
+    WHERE r.local_id = arrived.id AND r.tombstoned_at IS NOT NULL
       AND r.connection_id = %(connection_id)s AND r.entity = 'orders' AND r.base IS NOT NULL
 )
 UPDATE sales_order AS o

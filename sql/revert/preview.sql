@@ -22,7 +22,9 @@ compared AS (
         FROM (
             SELECT key, made.change -> 'expect' ? key
                 AND t.ours -> key <> made.change -> 'expect' -> key
-                AND t.ours -> key IS DISTINCT FROM made.change -> 'values' -> key AS is_moved
+                AND t.ours -> key IS DISTINCT FROM made.change -> 'values' -> key
+                AND NOT (key = ANY (%(late_columns)s::text[]) AND t.ours -> key = 'null')
+                AS is_moved
             FROM jsonb_object_keys(made.change -> 'expect' || (made.change -> 'values')) AS key
             WHERE t.ours ? key
         ) AS each_field

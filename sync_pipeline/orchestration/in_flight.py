@@ -196,7 +196,9 @@ def unfinished_runs(instance: dg.DagsterInstance, now: datetime) -> list[SeenRun
         replace(
             run,
             patience_seconds=patience_with(
-                starts, is_held=run.run_id not in unheld, is_alone=run.is_alone
+                starts + (_failed_before(instance, run, now) if run.run_id in late else 0),
+                is_held=run.run_id not in unheld,
+                is_alone=run.is_alone,
             ),
         )
         for run in runs
@@ -228,6 +230,19 @@ def _starts_within(
     under_way = sum(run.status not in _WAITING and run.age_seconds <= seconds for run in runs)
     since = now - timedelta(seconds=seconds)
     return under_way + instance.get_runs_count(dg.RunsFilter(statuses=_ENDED, updated_after=since))
+
+
+def _failed_before(instance: dg.DagsterInstance, run: SeenRun, now: datetime) -> int:
+    """Runs of the same queue that failed lately: a start that is given up has longer next time."""
+    if run.queue_id is None:
+        return 0
+    since = now - timedelta(seconds=_LONGEST_PATIENCE_SECONDS)
+    failed = dg.RunsFilter(
+        statuses=[dg.DagsterRunStatus.FAILURE],
+        tags={QUEUE_TAG: run.queue_id},
+        updated_after=since,
+    )
+    return instance.get_runs_count(failed)
 
 
 def close(instance: dg.DagsterInstance, reasons: Mapping[str, str]) -> list[str]:

@@ -16,6 +16,7 @@ from psycopg import Connection
 from psycopg.types.json import Jsonb
 
 from sync_pipeline.entities import Entity
+from sync_pipeline.entities.references import LATE_COLUMNS
 from sync_pipeline.errors import TransientError
 from sync_pipeline.postgres.statements import statement
 from sync_pipeline.queue.leases import Lease
@@ -93,6 +94,7 @@ def complete(
             "opened_at": queue.created_at,
             "lifetime_value_rule": queue.lifetime_value_rule,
             "policies": Jsonb(dict(entity.policies)),
+            "late_columns": list(LATE_COLUMNS.get(entity.target, ())),
             "backoff_seconds": backoff_seconds,
             "id_prefix": time_ordered_prefix(
                 time.time_ns() // 1_000_000, secrets.randbits(_PREFIX_RANDOM_BITS)

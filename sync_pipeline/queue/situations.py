@@ -32,8 +32,9 @@ class Situation:
         due_at: since when somebody could work on the open queue: the end of the last lease or
             wait. In the future while somebody does, or while it waits.
         oldest_retry_at: when the first of its next tries is or was due.
-        newest_queue_id, is_action_required, action_required_reason: of the newest queue that
-            waits for a person or has ended.
+        is_stopped: the open queue stands still until a person acts.
+        newest_queue_id, is_action_required, action_required_reason: of the open queue where that
+            is stopped, else of the last that ended.
         ended_state, ended_reason: of the last queue that ended and was not cancelled.
         circuit_state: closed, open (until `circuit_open_until` no call is made) or half_open.
     """
@@ -59,6 +60,7 @@ class Situation:
     draft_lines: int
     processing_lines: int
     failed_lines: int
+    is_stopped: bool
     newest_queue_id: str | None
     is_action_required: bool
     action_required_reason: str | None
@@ -77,7 +79,7 @@ class Situation:
     @property
     def is_workable(self) -> bool:
         """A queue is open, and no person has to act before it can go on."""
-        return self.open_queue_id is not None and not (self.is_paused or self.is_action_required)
+        return self.open_queue_id is not None and not (self.is_paused or self.is_stopped)
 
     @property
     def stuck_seconds(self) -> float:

@@ -80,7 +80,7 @@ def action_check(found: Iterable[Situation]) -> Check:
         return Check("action required", Status.OK, "nothing waits for a person")
     words = [f"{one.name}: {one.action_required_reason or 'no reason given'}" for one in waiting]
     # An open one stands still until then, and no other is started beside it.
-    stopped = [one for one in waiting if one.open_queue_id == one.newest_queue_id]
+    stopped = [one for one in waiting if one.is_stopped]
     first = (stopped or waiting)[0]
     remedy = f"See: sync-pipeline status {first.newest_queue_id}"
     status = Status.FAIL if stopped else Status.WARN

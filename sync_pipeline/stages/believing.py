@@ -33,7 +33,8 @@ class Absence:
         deleted, trashed: the store says so, after two absences.
         unanswered: the store cannot serve them; they stay and are asked for again.
         limit_percent: of `known`; more was not believed.
-        is_believed: False: nothing was counted, and nobody was asked.
+        is_believed: False: nothing becomes of it; where listings miss too much, nothing was counted
+            either, and nobody was asked.
         by: who set the limit for this sync; None: it is the usual one.
     """
 

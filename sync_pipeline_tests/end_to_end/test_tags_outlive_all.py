@@ -93,6 +93,7 @@ class TagMachine(RuleBasedStateMachine):
         self.server.store.put_customer(self.away | {"first_name": first_name})
         self.away = None
         self.sync()
+        assert MARK not in (self.tags() or set())
 
     @precondition(lambda self: not self.undone)
     @rule()

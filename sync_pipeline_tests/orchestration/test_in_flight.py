@@ -145,6 +145,21 @@ class TestUnfinishedRuns:
         assert last not in runs_to_close(runs.values(), {})
         assert runs[last].is_ahead
 
+    def test_given_a_start_that_was_given_up_then_the_next_of_its_queue_has_longer(self):
+        now = datetime.now(UTC)
+        with dg.DagsterInstance.ephemeral() as instance:
+            second = start_of(instance, STARTING, now - timedelta(seconds=40))
+            tags = {"sync/queue_id": instance.get_run_by_id(second).tags["sync/queue_id"]}
+            instance.add_run(
+                dg.DagsterRun(
+                    job_name="sync_customers", status=dg.DagsterRunStatus.FAILURE, tags=tags
+                )
+            )
+            (run,) = unfinished_runs(instance, now)
+
+        assert run.patience_seconds >= 45
+        assert run.is_ahead
+
     def test_given_starts_of_long_ago_then_they_make_nobody_wait(self):
         now = datetime.now(UTC)
         with dg.DagsterInstance.ephemeral() as instance:

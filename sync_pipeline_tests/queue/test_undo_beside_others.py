@@ -63,6 +63,26 @@ class TestReferences:
         (asked,) = conflicts(database)
         assert list(asked["details"]["fields"]) == ["customer_id"]
 
+    def test_given_a_customer_that_was_taken_back_before_then_the_order_is_no_question(
+        self, database, org_id
+    ):
+        shop = make_connection(database, org_id)
+        apply_records(database, shop, [customer(1)])
+        second, _ = apply_records(database, shop, [customer(2)])
+        apply_records(database, shop, [full_order(1, customer_id=1)], entity=ORDERS)
+        moved = full_order(1, customer_id=2, date_modified_gmt="2026-02-04T00:00:00")
+        queue, _ = apply_records(database, shop, [moved], entity=ORDERS)
+        take_back(database, second)
+
+        take_back(database, queue, ORDERS)
+
+        assert conflicts(database) == []
+        assert rows(
+            database,
+            "SELECT r.external_id FROM sales_order AS o"
+            " JOIN sync_record AS r ON r.local_id = o.customer_id",
+        ) == [{"external_id": "1"}]
+
     def test_given_orders_whose_customer_was_taken_back_then_nobody_is_said_to_have_edited_them(
         self, database, org_id
     ):

@@ -101,6 +101,14 @@ class TestStuck:
 
         assert check("stuck queues").status is Status.OK
 
+    def test_given_the_sync_before_left_something_to_a_person_then_an_abandoned_one_is_stuck(
+        self, database, shop, check
+    ):
+        apply_records(database, shop, [customer(1, email="bad"), customer(2)])
+        left_alone_for(database, fill_queue(database, shop, [customer(3)]), "1 h")
+
+        assert check("stuck queues").status is Status.FAIL
+
     def test_given_another_entity_of_the_store_that_is_worked_then_it_waits_its_turn(
         self, database, shop, check
     ):
