@@ -47,6 +47,8 @@ _LONGEST_START_SECONDS: Final = 30.0
 _LONGER_PER_OTHER_SECONDS: Final = 15.0
 # One that a person started, with no queue yet: it is not started again.
 _LONGEST_START_ALONE_SECONDS: Final = 180.0
+# Failures may be of other kinds, such as kills: they must not keep a dead start for minutes.
+_MOST_FAILED_BEFORE: Final = 2
 # From a launch until the code server has a process for the run: milliseconds, on an idle machine.
 _LONGEST_UNHELD_SECONDS: Final = 15.0
 _LONGER_UNHELD_PER_OTHER_SECONDS: Final = 5.0
@@ -242,7 +244,7 @@ def _failed_before(instance: dg.DagsterInstance, run: SeenRun, now: datetime) ->
         tags={QUEUE_TAG: run.queue_id},
         updated_after=since,
     )
-    return instance.get_runs_count(failed)
+    return min(instance.get_runs_count(failed), _MOST_FAILED_BEFORE)
 
 
 def close(instance: dg.DagsterInstance, reasons: Mapping[str, str]) -> list[str]:
